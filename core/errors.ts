@@ -1,0 +1,169 @@
+// Every failure that a caller can act on has a code here, with the status it is answered with and a way out.
+// Only routes/error_response.ts turns an AppError into a response.
+
+interface ErrorKind {
+  /** HTTP status the code is answered with. */
+  readonly status: number;
+  /** What the caller can do about it, when the thrower has nothing more exact to say. */
+  readonly remediation: string;
+  /** `Retry-After` in seconds, for failures that pass. */
+  readonly retryAfter?: number;
+}
+
+const kinds = {
+  AUTH_REQUIRED: {
+    status: 401,
+    remediation: "Send a credential in the Authorization header: `Authorization: Bearer <token>`.",
+  },
+  AUTH_INVALID_API_KEY: {
+    status: 401,
+    remediation: "Use a platform key that exists and is not revoked; GET /api-keys lists yours.",
+  },
+  AUTH_INVALID_TOKEN: {
+    status: 401,
+    remediation: "Sign in again, or refresh the token, and send the new one.",
+  },
+  AUTH_FORBIDDEN: { status: 403, remediation: "Use a credential that may do this." },
+  AUTH_INSUFFICIENT_PERMISSIONS: {
+    status: 403,
+    remediation: "Use a platform key of the app's owner, or one whose scope includes this.",
+  },
+  AUTH_IMPERSONATION_FORBIDDEN: {
+    status: 403,
+    remediation:
+      "Send X-Butterbase-As-User with a platform key that has access to this app, or leave it out.",
+  },
+  AUTH_IMPERSONATION_DISABLED: {
+    status: 403,
+    remediation:
+      'Turn it on with PATCH /v1/{app}/functions/{name}/settings {"allow_service_key_impersonation": true}, or leave X-Butterbase-As-User out.',
+  },
+  INVALID_KEY_SCOPE: { status: 400, remediation: "Use key_scope `account` or `app`." },
+  TARGET_APP_REQUIRED: { status: 400, remediation: "Name the app in target_app_id." },
+  TARGET_APP_NOT_ALLOWED: { status: 400, remediation: "Leave target_app_id out, or use key_scope `app`." },
+  RESERVED_SCOPE: { status: 400, remediation: "Use key_scope to choose between the account and one app." },
+  UNKNOWN_SCOPE: { status: 400, remediation: "Use only the additional scope `ai:gateway`." },
+  VALIDATION_INVALID_SCOPE: {
+    status: 400,
+    remediation: "Leave `scope` out: this server has one type of key.",
+  },
+  VALIDATION_INVALID_SCHEMA: { status: 400, remediation: "Correct the fields that the message names." },
+  VALIDATION_INVALID_INPUT: { status: 400, remediation: "Correct the value that the message names." },
+  REQUEST_ERROR: { status: 400, remediation: "Correct the request as the message says." },
+  METHOD_NOT_ALLOWED: { status: 405, remediation: "Use one of the methods in the Allow header." },
+  PAYLOAD_TOO_LARGE: { status: 413, remediation: "Send a smaller body." },
+  RESOURCE_NOT_FOUND: {
+    status: 404,
+    remediation: "Check the id or name, and that your credential has access to it.",
+  },
+  RESOURCE_CONFLICT: { status: 409, remediation: "Read the present state, then try again." },
+  APP_PROVISIONING: {
+    status: 409,
+    remediation: "Wait until GET /apps/{app}/status says `ready`, then try again.",
+    retryAfter: 2,
+  },
+  APP_DELETING: { status: 410, remediation: "The app is being deleted; use another one." },
+  APP_PAUSED: {
+    status: 503,
+    remediation: "Wait until the app's owner resumes it, then try again.",
+    retryAfter: 60,
+  },
+  QUOTA_RATE_LIMIT: {
+    status: 429,
+    remediation: "Wait as long as Retry-After says, then try again.",
+    retryAfter: 1,
+  },
+  QUOTA_LIMIT_EXCEEDED: {
+    status: 429,
+    remediation: "Use less of it, or have the operator raise the setting named.",
+  },
+  FUNCTION_TIMEOUT: {
+    status: 504,
+    remediation: "Make the function answer sooner, or raise its timeoutMs (at most 300000).",
+  },
+  FUNCTION_MEMORY_LIMIT: {
+    status: 503,
+    remediation: "Use less memory, or raise the function's memoryLimitMb (at most 1024).",
+    retryAfter: 1,
+  },
+  FUNCTION_CRASHED: {
+    status: 502,
+    remediation: "See the function's logs for what it did last, then try again.",
+  },
+  FUNCTION_EXITED: { status: 502, remediation: "Return a Response instead of ending the process." },
+  FUNCTION_THREW: {
+    status: 500,
+    remediation: "The app's owner finds the error and its stack in the function's logs.",
+  },
+  FUNCTION_BAD_RESPONSE: { status: 500, remediation: "Return a Response object from the handler." },
+  FUNCTION_OVERLOADED: {
+    status: 503,
+    remediation: "Try again after the time in Retry-After, or have the operator allow more hosts.",
+    retryAfter: 1,
+  },
+  FUNCTION_BOOT_FAILED: {
+    status: 500,
+    remediation: "The app's owner finds the error in the function's logs; correct the code and deploy again.",
+  },
+  RLS_NOT_ENABLED: {
+    status: 403,
+    remediation:
+      'Enable row-level security on the table and add a policy, use ctx.db.asService in the function, or set "rls": false on the table in the schema to open it on purpose.',
+  },
+  EXTERNAL_DB_ERROR: {
+    status: 500,
+    remediation: "Try again; if it persists, the operator finds the cause in the log.",
+  },
+  INTERNAL_ERROR: {
+    status: 500,
+    remediation:
+      "Try again; if it persists, give the operator the request_id: the cause is in the server's log.",
+  },
+  SERVER_DRAINING: {
+    status: 503,
+    remediation: "Try again: another node, or this one restarted, will answer.",
+    retryAfter: 1,
+  },
+} as const satisfies Record<string, ErrorKind>;
+
+/** Code of a failure, as it stands in `error.code` on the wire. */
+export type ErrorCode = keyof typeof kinds;
+
+export interface AppErrorOptions {
+  /** What stopped it: an `Error` from a library or from PostgreSQL, for the server's log only. */
+  cause?: unknown;
+  /** Machine-readable facts about the failure; sent to the caller. */
+  details?: unknown;
+  /** Replaces the code's own remediation where a more exact one is known. */
+  remediation?: string;
+  /** Further response headers, such as `Allow`. */
+  headers?: Record<string, string>;
+  /** Replaces the code's own status, where the contract wants it. */
+  status?: number;
+}
+
+/** A failure with a name: what was attempted, what is so instead, and what to do about it. */
+export class AppError extends Error {
+  override readonly name = "AppError";
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly remediation: string;
+  readonly details: unknown;
+  readonly headers: Record<string, string>;
+
+  constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    const kind: ErrorKind = kinds[code];
+    this.code = code;
+    this.status = options.status ?? kind.status;
+    this.remediation = options.remediation ?? kind.remediation;
+    this.details = options.details;
+    this.headers = {
+      ...(kind.retryAfter === undefined ? {} : { "retry-after": String(kind.retryAfter) }),
+      ...options.headers,
+    };
+  }
+}
+
+/** Every code with its status and remediation, for the reference page and for tests. */
+export const errorKinds: Readonly<Record<ErrorCode, ErrorKind>> = kinds;

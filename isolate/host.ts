@@ -1,0 +1,359 @@
+// An isolate host with the runs it serves: EMPTY → SERVING → RETIRING → GONE. A host serves one version for life. Once a
+// run has broken a limit it takes no more, lets the others finish while it still answers, and is killed.
+
+import type { ConsoleEntry, ReportedError, StopReason } from "../core/invocation.ts";
+import type { Clock } from "../core/clock.ts";
+import { receiveResponseBody, sendRequestBody } from "./body_streams.ts";
+import type { HostDeath } from "./host_process.ts";
+import type { HostProcess } from "./host_process.ts";
+import type { IsolateVersion } from "./job.ts";
+import { type Bytes, decodeJson, decodeJsonWithTail, type Frame, FrameKind } from "./protocol/frames.ts";
+import type {
+  BodyKind,
+  CallRequest,
+  EnvUpdate,
+  InvokeHead,
+  LoadHead,
+  ResponseHead,
+  SettledMessage,
+  ThrewMessage,
+} from "./protocol/messages.ts";
+import type { Run } from "./run.ts";
+
+/** A worker that has not answered a ping for this long is stuck in user code. */
+const stuckAfterMs = 200;
+const noTail = new Uint8Array(0);
+
+export interface HostParts {
+  clock: Clock;
+  waitUntilMs: number;
+  /** These runs were sent but never begun: they are to run elsewhere. */
+  onReplay(runs: Run[]): void;
+  /** A run ended, so there is room; or the host's state changed. */
+  onRoom(host: Host): void;
+  onGone(host: Host): void;
+}
+
+export class Host {
+  state: "empty" | "serving" | "retiring" | "gone" = "empty";
+  version: IsolateVersion | null = null;
+  readonly runs = new Map<number, Run>();
+  idleSince: number;
+  /** Memory of the process before any user code, and the most recent reading; bytes. */
+  emptyBytes = 0;
+  residentBytes = 0;
+  readonly memoryLimitMb: number;
+  readonly #process: HostProcess;
+  readonly #parts: HostParts;
+  #lastId = 0;
+  #revision = "";
+  #pingSentAt: number | null = null;
+  #loadFailed: ReportedError | null = null;
+  #stray: ConsoleEntry[] = [];
+  #reports: ((begun: number) => void)[] = [];
+
+  constructor(process: HostProcess, memoryLimitMb: number, parts: HostParts) {
+    this.#process = process;
+    this.#parts = parts;
+    this.memoryLimitMb = memoryLimitMb;
+    this.idleSince = parts.clock.monotonic();
+  }
+
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  /** Whether the worker answers; one that was not asked is taken to. */
+  responsive(now: number): boolean {
+    return this.#pingSentAt === null || now - this.#pingSentAt < stuckAfterMs;
+  }
+
+  /** Memory that user code takes: what the process holds beyond an empty one; MiB. */
+  get usedMb(): number {
+    return Math.max(0, this.residentBytes - this.emptyBytes) / (1024 * 1024);
+  }
+
+  load(version: IsolateVersion, bundle: Bytes, settings: { revision: string } & EnvUpdate): void {
+    this.version = version;
+    this.state = "serving";
+    this.#revision = settings.revision;
+    const head: LoadHead = {
+      functionName: version.functionName,
+      app: settings.app,
+      env: settings.env,
+      memoryLimitMb: version.memoryLimitMb,
+      waitUntilMs: this.#parts.waitUntilMs,
+    };
+    this.#process.out.jsonWithTail(FrameKind.Load, 0, head, bundle);
+    this.#process.flushSoon();
+  }
+
+  send(run: Run): void {
+    const { out } = this.#process;
+    const { request, context, settings, timeoutMs } = run.job;
+    const { revision, env, app } = settings();
+    if (revision !== this.#revision) {
+      this.#revision = revision;
+      out.json(FrameKind.Env, 0, { env, app } satisfies EnvUpdate);
+    }
+    run.id = run.order = ++this.#lastId;
+    this.runs.set(run.id, run);
+    run.dueAt = this.#parts.clock.monotonic() + timeoutMs;
+    for (const entry of this.#stray.splice(0)) run.print(entry);
+    if (this.#loadFailed !== null) {
+      run.answer({ kind: "boot_failed", error: this.#loadFailed });
+      return this.#endRun(run);
+    }
+    const { body } = request;
+    const kind: BodyKind = body === null ? "none" : body instanceof Uint8Array ? "whole" : "stream";
+    const head: InvokeHead = {
+      method: request.method,
+      url: request.url,
+      headers: request.headers,
+      body: kind,
+      user: context.user,
+      caller: context.caller,
+      request: context.request,
+      trigger: context.trigger,
+    };
+    out.jsonWithTail(FrameKind.Invoke, run.id, head, body instanceof Uint8Array ? body : noTail);
+    if (body instanceof ReadableStream) this.#sendBody(run, body);
+    this.#process.flushSoon();
+    run.onClientGone(() => this.#clientGone(run));
+  }
+
+  #sendBody(run: Run, stream: ReadableStream<Bytes>): void {
+    const frame = (kind: FrameKind, bytes?: Bytes) => {
+      this.#process.out.bytes(kind, run.id, bytes);
+      this.#process.flushSoon();
+    };
+    run.sender = sendRequestBody({
+      stream,
+      onChunk: (bytes) => frame(FrameKind.RequestChunk, bytes),
+      onEnd: () => frame(FrameKind.RequestEnd),
+      onBroken: () => frame(FrameKind.RequestBroken),
+    });
+  }
+
+  #clientGone(run: Run): void {
+    this.#process.out.json(FrameKind.Cancel, run.id, { reason: "client_gone" });
+    this.#process.flushSoon();
+    // The deadline stays: a handler that goes on is stopped by it.
+    const { dueAt } = run;
+    run.stop("cancelled", { limit: null, used: null });
+    run.dueAt = dueAt;
+  }
+
+  onFrame({ kind, id, payload }: Frame): void {
+    const run = this.runs.get(id);
+    switch (kind) {
+      case FrameKind.Head:
+        return run && this.#responded(run, payload);
+      case FrameKind.Settled:
+        return run && this.#settled(run, decodeJson<SettledMessage>(payload));
+      case FrameKind.Call:
+        return this.#called(id, decodeJson<CallRequest>(payload));
+      case FrameKind.ResponseChunk:
+        run?.receiver?.chunk(payload);
+        return run?.flowed(this.#parts.clock.monotonic());
+      case FrameKind.ResponseEnd:
+        run?.receiver?.end();
+        return run?.bodyEnded(this.#parts.clock.monotonic());
+      case FrameKind.ResponseBroken:
+        return run?.streamBroke(decodeJson<ReportedError>(payload));
+      case FrameKind.Threw:
+        return run?.answer(decodeJson<ThrewMessage>(payload));
+      case FrameKind.RequestCredit:
+        return run?.sender?.credit(new DataView(payload.buffer, payload.byteOffset).getUint32(0, true));
+      case FrameKind.Console:
+        return this.#printed(run, decodeJson<ConsoleEntry>(payload));
+      case FrameKind.Pong:
+        this.#pingSentAt = null;
+        return this.#parts.onRoom(this);
+      case FrameKind.ReportAnswer:
+        return this.#reports.shift()?.(decodeJson<{ begun: number }>(payload).begun);
+      case FrameKind.LoadFailed:
+        return this.#bootFailed(decodeJson<ReportedError>(payload));
+      case FrameKind.WorkerFailed:
+        return this.#bootFailed(decodeJson<ReportedError>(payload));
+      case FrameKind.Exited:
+        return this.breach(run === undefined ? [...this.runs.values()] : [run], "exited", null, null);
+    }
+  }
+
+  #responded(run: Run, payload: Bytes): void {
+    if (run.answered) return;
+    const { head, tail } = decodeJsonWithTail<ResponseHead>(payload);
+    const { status, headers } = head;
+    if (head.body === "stream") {
+      run.receiver = receiveResponseBody({
+        onCredit: (count) => this.#credit(run, count),
+        onCancel: () => this.#clientGone(run),
+      });
+    }
+    const body = head.body === "none" ? null : head.body === "whole" ? tail : run.receiver?.stream ?? null;
+    run.respond({ status, headers, body }, this.#parts.clock.monotonic());
+  }
+
+  #credit(run: Run, count: number): void {
+    if (run.ended) return;
+    const credit = new Uint8Array(4);
+    new DataView(credit.buffer).setUint32(0, count, true);
+    this.#process.out.bytes(FrameKind.ResponseCredit, run.id, credit);
+    this.#process.flushSoon();
+  }
+
+  #settled(run: Run, { cpuMs, unfinished }: SettledMessage): void {
+    run.cpuMs = cpuMs;
+    if (unfinished > 0) {
+      run.stop("deadline", { limit: this.#parts.waitUntilMs, used: null });
+      // Nothing but the end of the process cancels a promise.
+      this.retire();
+    }
+    this.#endRun(run);
+  }
+
+  #endRun(run: Run): void {
+    if (!this.runs.delete(run.id)) return;
+    run.peakMemoryMb = Math.max(run.peakMemoryMb, this.usedMb);
+    run.end();
+    if (this.runs.size === 0) this.idleSince = this.#parts.clock.monotonic();
+    if (this.state === "retiring" && this.runs.size === 0) this.#process.kill();
+    this.#parts.onRoom(this);
+  }
+
+  #printed(run: Run | undefined, entry: ConsoleEntry): void {
+    const to = run ?? this.runs.values().next().value;
+    if (to !== undefined) to.print(entry);
+    else if (this.#stray.length < 100) this.#stray.push(entry);
+  }
+
+  #called(id: number, call: CallRequest): void {
+    const run = this.runs.get(call.invocation);
+    const answered = run === undefined
+      ? Promise.resolve({
+        ok: false as const,
+        error: {
+          name: "Error",
+          message: "This invocation has ended: pass work that outlives the answer to ctx.waitUntil",
+          code: null,
+          fields: {},
+        },
+      })
+      : run.job.onCall(call);
+    void answered.then((result) => {
+      const { tail = noTail, ...head } = result.ok ? result : { ...result, tail: noTail };
+      this.#process.out.jsonWithTail(FrameKind.Answer, id, head, tail);
+      this.#process.flushSoon();
+    });
+  }
+
+  /** The module threw while it loaded, or something ended the worker: every run here has the same fate. */
+  #bootFailed(error: ReportedError): void {
+    this.#loadFailed ??= error;
+    for (const run of [...this.runs.values()]) {
+      run.answer({ kind: "boot_failed", error });
+      this.#endRun(run);
+    }
+    this.retire();
+  }
+
+  /** Asks the worker for a sign of life, at most one question at a time. */
+  ping(now: number): void {
+    if (this.#pingSentAt !== null) return;
+    this.#pingSentAt = now;
+    this.#process.out.bytes(FrameKind.Ping, 0);
+    this.#process.flushSoon();
+  }
+
+  /** Takes no more runs; the process ends when those it has are over. */
+  retire(): void {
+    if (this.state === "gone") return;
+    this.state = "retiring";
+    if (this.runs.size === 0) this.#process.kill();
+  }
+
+  /** The run's time is over, for whatever it was doing. */
+  overdue(run: Run, now: number): void {
+    if (run.phase !== "streaming") return this.breach([run], "deadline", run.job.timeoutMs, null);
+    // A stream that fell silent is cut; that says nothing against its isolate.
+    run.stop("deadline", { limit: null, used: null });
+    this.#process.out.json(FrameKind.Cancel, run.id, { reason: "deadline" });
+    this.#process.flushSoon();
+    run.bodyEnded(now);
+  }
+
+  /** Runs that broke a limit are over for their callers at once; the host retires, or is killed if it is stuck. */
+  breach(runs: readonly Run[], reason: StopReason, limit: number | null, used: number | null): void {
+    for (const run of runs) {
+      run.stop(reason, { limit, used });
+      this.#process.out.json(FrameKind.Cancel, run.id, { reason: "deadline" });
+      this.#endRun(run);
+    }
+    this.retire();
+    if (this.runs.size > 0) void this.#endWhenStuck();
+  }
+
+  /** All runs are over, and the process now: memory must not grow on while others finish. */
+  async breachAll(reason: StopReason, limit: number | null, used: number | null): Promise<void> {
+    if (this.state === "gone") return;
+    this.state = "retiring";
+    const begun = await this.#begun();
+    this.#giveBack(begun);
+    for (const run of [...this.runs.values()]) {
+      run.stop(reason, { limit, used });
+      this.#endRun(run);
+    }
+    this.#process.kill();
+  }
+
+  async #endWhenStuck(): Promise<void> {
+    this.#pingSentAt = null;
+    this.ping(this.#parts.clock.monotonic());
+    await new Promise((resolve) => setTimeout(resolve, stuckAfterMs));
+    if (this.#pingSentAt === null || this.runs.size === 0) return;
+    await this.breachAll("crashed", null, null);
+  }
+
+  /** How many runs the worker has begun, by the main thread's word; all, if even that does not come. */
+  #begun(): Promise<number> {
+    const all = this.#lastId;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(all), 150);
+      this.#reports.push((begun) => {
+        clearTimeout(timer);
+        resolve(begun);
+      });
+      this.#process.out.bytes(FrameKind.Report, 0);
+      this.#process.flushSoon();
+    });
+  }
+
+  #giveBack(begun: number): void {
+    const replay = [...this.runs.values()].filter((run) => run.order > begun && run.canReplay);
+    for (const run of replay) this.runs.delete(run.id);
+    if (replay.length > 0) this.#parts.onReplay(replay);
+  }
+
+  onDeath({ signal, code, lastWords }: HostDeath): void {
+    this.state = "gone";
+    const memory = /out of memory|Reached heap limit|allocation failed/i.test(lastWords);
+    for (const run of [...this.runs.values()]) {
+      if (memory) run.stop("memory", { limit: this.memoryLimitMb, used: null });
+      else run.stop("crashed", { limit: null, used: null });
+      run.print({
+        level: "error",
+        message: memory
+          ? `The isolate passed its heap limit of ${this.memoryLimitMb} MiB`
+          : `The isolate's process ended: ${signal ?? `exit code ${code}`}`,
+        timestamp: Date.now(),
+      });
+      this.#endRun(run);
+    }
+    this.#parts.onGone(this);
+  }
+
+  kill(): void {
+    this.#process.kill();
+  }
+}

@@ -1,0 +1,122 @@
+// The hosts of one live version, and the runs that wait for one. A run goes to the least busy host that answers; when
+// none has room another host is started, up to the limit; beyond the queue's length a run is refused.
+
+import type { Host } from "./host.ts";
+import type { IsolateVersion } from "./job.ts";
+import type { Run } from "./run.ts";
+
+export interface VersionHostsParts {
+  version: IsolateVersion;
+  maxHosts: number;
+  concurrency: number;
+  queueLength: number;
+  now(): number;
+  /** Starts a host and loads the version for the first waiting run; rejects when there can be none. */
+  startHost(group: VersionHosts): Promise<void>;
+}
+
+export class VersionHosts {
+  readonly version: IsolateVersion;
+  readonly hosts = new Set<Host>();
+  readonly #parts: VersionHostsParts;
+  #waiting: Run[] = [];
+  #starting = 0;
+
+  constructor(parts: VersionHostsParts) {
+    this.#parts = parts;
+    this.version = parts.version;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  get unused(): boolean {
+    return this.hosts.size === 0 && this.#starting === 0 && this.#waiting.length === 0;
+  }
+
+  /** The first run that waits: its settings are what a new host is loaded with. */
+  get next(): Run | undefined {
+    return this.#waiting[0];
+  }
+
+  run(run: Run): void {
+    const host = this.#waiting.length === 0 ? this.#choose() : undefined;
+    if (host !== undefined) return host.send(run);
+    if (this.#waiting.length >= this.#parts.queueLength + this.#starting * this.#parts.concurrency) {
+      run.answer({ kind: "overloaded", waiting: this.#waiting.length, limit: this.#parts.queueLength });
+      return run.end();
+    }
+    run.dueAt = this.#parts.now() + run.job.timeoutMs;
+    run.onClientGone(() => this.#leave(run));
+    this.#waiting.push(run);
+    this.#grow();
+  }
+
+  /** Runs that a dying host never began go to the head of the queue. */
+  replay(runs: readonly Run[]): void {
+    this.#waiting.unshift(...runs);
+    for (const run of runs) run.onClientGone(() => this.#leave(run));
+    this.#grow();
+    this.serve();
+  }
+
+  /** Gives waiting runs to hosts with room. */
+  serve(): void {
+    while (this.#waiting.length > 0) {
+      const host = this.#choose();
+      if (host === undefined) return this.#grow();
+      host.send(this.#waiting.shift() as Run);
+    }
+  }
+
+  /** Runs whose time is over although they never began. */
+  overdue(now: number): void {
+    const late = this.#waiting.filter((run) => run.dueAt <= now);
+    if (late.length === 0) return;
+    this.#waiting = this.#waiting.filter((run) => run.dueAt > now);
+    for (const run of late) {
+      run.answer({ kind: "overloaded", waiting: this.#waiting.length, limit: this.#parts.queueLength });
+      run.end();
+    }
+  }
+
+  /** No host could be started: what waits cannot be served. */
+  fail(message: string): void {
+    for (const run of this.#waiting.splice(0)) {
+      run.answer({ kind: "stopped", reason: "crashed", limit: null, used: null });
+      run.print({ level: "error", message, timestamp: Date.now() });
+      run.end();
+    }
+  }
+
+  #leave(run: Run): void {
+    const at = this.#waiting.indexOf(run);
+    if (at < 0) return;
+    this.#waiting.splice(at, 1);
+    run.stop("cancelled", { limit: null, used: null });
+    run.end();
+  }
+
+  #choose(): Host | undefined {
+    let best: Host | undefined;
+    const now = this.#parts.now();
+    for (const host of this.hosts) {
+      if (host.state !== "serving" || host.runs.size >= this.#parts.concurrency || !host.responsive(now)) continue;
+      if (best === undefined || host.runs.size < best.runs.size) best = host;
+    }
+    return best;
+  }
+
+  #grow(): void {
+    const serving = [...this.hosts].filter((host) => host.state === "serving").length;
+    const wanted = Math.ceil(this.#waiting.length / this.#parts.concurrency);
+    for (let started = this.#starting; started < wanted && serving + this.#starting < this.#parts.maxHosts; started++) {
+      this.#starting++;
+      void this.#parts.startHost(this).finally(() => {
+        this.#starting--;
+        this.serve();
+      });
+    }
+  }
+}

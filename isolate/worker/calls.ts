@@ -1,0 +1,60 @@
+// Calls from `ctx` to the server. Each names its invocation, and the server decides from that what it may do: nothing
+// sent here grants anything.
+
+import type { AnswerHead, CallError, CallRequest } from "../protocol/messages.ts";
+import { type Bytes, decodeJsonWithTail, FrameKind } from "../protocol/frames.ts";
+import type { Port } from "./port.ts";
+
+export interface CallAnswer {
+  value: unknown;
+  tail: Bytes;
+}
+
+type DistributiveOmit<Union, Key extends PropertyKey> = Union extends unknown ? Omit<Union, Key> : never;
+export type CallOf = DistributiveOmit<CallRequest, "invocation">;
+
+export interface Calls {
+  call(invocation: number, request: CallOf): Promise<CallAnswer>;
+  answer(id: number, payload: Bytes): void;
+}
+
+interface Waiting {
+  resolve(answer: CallAnswer): void;
+  reject(error: Error): void;
+  /** Where user code made the call: the answer arrives on another stack. */
+  site: { stack?: string };
+}
+
+export function createCalls(port: Port): Calls {
+  const waiting = new Map<number, Waiting>();
+  let last = 0;
+  return {
+    call(invocation, request) {
+      last = (last + 1) % 0xffff_ffff;
+      const id = last;
+      port.out.json(FrameKind.Call, id, { invocation, ...request });
+      port.soon();
+      const site: { stack?: string } = {};
+      Error.captureStackTrace(site);
+      return new Promise((resolve, reject) => waiting.set(id, { resolve, reject, site }));
+    },
+    answer(id, payload) {
+      const call = waiting.get(id);
+      if (call === undefined) return;
+      waiting.delete(id);
+      const { head, tail } = decodeJsonWithTail<AnswerHead>(payload);
+      if (head.ok) call.resolve({ value: head.value, tail });
+      else call.reject(toError(head.error, call.site));
+    },
+  };
+}
+
+function toError({ name, message, code, fields }: CallError, site: { stack?: string }): Error {
+  const error = new Error(message);
+  for (const [field, value] of Object.entries({ name, ...(code === null ? {} : { code }), ...fields })) {
+    Object.defineProperty(error, field, { value, enumerable: field !== "name", writable: true, configurable: true });
+  }
+  const frames = site.stack?.split("\n").slice(1).join("\n");
+  if (frames !== undefined) error.stack = `${name}: ${message}\n${frames}`;
+  return error;
+}

@@ -1,0 +1,256 @@
+// Runs the handler for each Invoke frame and sends what comes of it. An invocation is RUNNING until its handler has
+// answered, SENDING while the body flows, IN BACKGROUND while promises given to waitUntil are pending, then SETTLED.
+
+import { type Bytes, decodeJson, decodeJsonWithTail, FrameKind } from "../protocol/frames.ts";
+import type { BodyKind, CancelMessage, InvokeHead, LoadHead } from "../protocol/messages.ts";
+import type { ReportedError } from "../../core/invocation.ts";
+import { createIncomingBody, type IncomingBody, type OutgoingBody, sendBody } from "./bodies.ts";
+import type { Calls } from "./calls.ts";
+import { type Printer, printer } from "./console.ts";
+import { createContext } from "./context.ts";
+import type { CpuAccount, CpuShares } from "./cpu.ts";
+import type { Handler } from "./handler.ts";
+import type { Port } from "./port.ts";
+import { reportError } from "./reported_error.ts";
+import { completeBody } from "./responses.ts";
+
+export interface InvocationParts {
+  port: Port;
+  calls: Calls;
+  cpu: CpuShares;
+  handler: Handler;
+  load: LoadHead;
+}
+
+interface Running extends Printer {
+  readonly id: number;
+  readonly cpu: CpuAccount;
+  readonly background: Promise<unknown>[];
+  abort: AbortController | null;
+  cancelled: CancelMessage | null;
+  incoming: IncomingBody | null;
+  outgoing: OutgoingBody | null;
+}
+
+class BadResponse extends TypeError {
+  override readonly name = "TypeError";
+}
+
+const NativeRequest = Request;
+const NativeResponse = Response;
+const setTimer = setTimeout;
+const clearTimer = clearTimeout;
+const noBody: Bytes = new Uint8Array(0);
+
+export class Invocations {
+  readonly #parts: InvocationParts;
+  readonly #running = new Map<number, Running>();
+  env: Readonly<Record<string, string>>;
+  app: LoadHead["app"];
+
+  constructor(parts: InvocationParts) {
+    this.#parts = parts;
+    this.env = Object.freeze(parts.load.env);
+    this.app = deepFreeze(parts.load.app);
+  }
+
+  start(id: number, payload: Bytes): void {
+    const { port, cpu } = this.#parts;
+    const { head, tail } = decodeJsonWithTail<InvokeHead>(payload);
+    port.begin();
+    const running: Running = {
+      id,
+      cpu: cpu.open(),
+      background: [],
+      abort: null,
+      cancelled: null,
+      incoming: head.body === "stream" ? createIncomingBody(port, id) : null,
+      outgoing: null,
+      printed: 0,
+      print: (entry) => {
+        port.out.json(FrameKind.Console, id, entry);
+        port.now();
+      },
+    };
+    this.#running.set(id, running);
+    printer.run(running, () => void this.#run(running, head, tail));
+  }
+
+  chunk(id: number, payload: Bytes): void {
+    this.#running.get(id)?.incoming?.chunk(payload);
+  }
+
+  requestEnded(id: number): void {
+    this.#running.get(id)?.incoming?.end();
+  }
+
+  requestBroke(id: number): void {
+    this.#running.get(id)?.incoming?.broke("The client went away before its request was complete");
+  }
+
+  credit(id: number, payload: Bytes): void {
+    const count = new DataView(payload.buffer, payload.byteOffset).getUint32(0, true);
+    this.#running.get(id)?.outgoing?.credit(count);
+  }
+
+  cancel(id: number, payload: Bytes): void {
+    const running = this.#running.get(id);
+    if (running === undefined || running.cancelled !== null) return;
+    running.cancelled = decodeJson<CancelMessage>(payload);
+    const why = abortReason(running.cancelled);
+    printer.run(running, () => {
+      running.abort?.abort(why);
+      running.incoming?.broke(why.message);
+      running.outgoing?.cancel(why);
+    });
+  }
+
+  async #run(running: Running, head: InvokeHead, tail: Bytes): Promise<void> {
+    const { port } = this.#parts;
+    try {
+      const response = await this.#parts.handler(this.#request(running, head, tail), this.#context(running, head));
+      await this.#answer(running, response);
+    } catch (thrown) {
+      const kind = thrown instanceof BadResponse ? "bad_response" : "threw";
+      port.out.json(FrameKind.Threw, running.id, { kind, error: reportError(thrown) });
+      port.soon();
+      // A handler that threw has no background: the contract drops it.
+      return this.#settle(running, 0);
+    }
+    await this.#background(running);
+  }
+
+  #request(running: Running, head: InvokeHead, tail: Bytes): Request {
+    const body = requestBody(head.body, tail, running.incoming);
+    const request = new NativeRequest(head.url, {
+      method: head.method,
+      headers: head.headers,
+      ...(body === null ? {} : { body, ...(head.body === "stream" ? { duplex: "half" } : {}) }),
+    });
+    Object.defineProperty(request, "signal", {
+      configurable: true,
+      get: () => {
+        if (running.abort === null) {
+          running.abort = new AbortController();
+          if (running.cancelled !== null) running.abort.abort(abortReason(running.cancelled));
+        }
+        return running.abort.signal;
+      },
+    });
+    return request;
+  }
+
+  #context(running: Running, head: InvokeHead) {
+    return createContext({
+      head,
+      app: this.app,
+      env: this.env,
+      call: (request) => this.#parts.calls.call(running.id, request),
+      waitUntil: (promise) => {
+        // Its failure is nobody's: the answer is out. Unheard, it would end the worker.
+        const heard = Promise.resolve(promise).catch(() => {});
+        running.background.push(heard);
+      },
+    });
+  }
+
+  async #answer(running: Running, response: unknown): Promise<void> {
+    const { port } = this.#parts;
+    if (!(response instanceof NativeResponse)) {
+      throw new BadResponse(`The handler returned ${describe(response)}: it must return a Response`);
+    }
+    if (response.bodyUsed) throw new BadResponse("The handler returned a Response whose body was already read");
+    const { status } = response;
+    if (status < 200 || status > 599) {
+      throw new BadResponse(`The handler returned a Response with status ${status}: it must be from 200 to 599`);
+    }
+    const headers = [...response.headers];
+    const complete = response.body === null ? null : completeBody(response);
+    if (complete !== undefined) {
+      const bytes = complete === null ? noBody : await complete;
+      if (bytes.length <= 1024 * 1024) {
+        const body: BodyKind = complete === null ? "none" : "whole";
+        port.out.jsonWithTail(FrameKind.Head, running.id, { status, headers, body }, bytes);
+        port.soon();
+        return;
+      }
+      return await this.#stream(running, { status, headers }, new Blob([bytes as Bytes]).stream());
+    }
+    await this.#stream(running, { status, headers }, response.body as ReadableStream<Uint8Array>);
+  }
+
+  async #stream(
+    running: Running,
+    head: { status: number; headers: [string, string][] },
+    stream: ReadableStream<Uint8Array>,
+  ): Promise<void> {
+    const { port } = this.#parts;
+    port.out.jsonWithTail(FrameKind.Head, running.id, { ...head, body: "stream" }, noBody);
+    port.soon();
+    running.outgoing = sendBody(port, running.id, stream);
+    if (running.cancelled !== null) running.outgoing.cancel(abortReason(running.cancelled));
+    try {
+      await running.outgoing.sent;
+    } catch (thrown) {
+      const error: ReportedError = reportError(thrown);
+      port.out.json(FrameKind.ResponseBroken, running.id, error);
+      port.soon();
+    }
+  }
+
+  async #background(running: Running): Promise<void> {
+    if (running.background.length === 0) return this.#settle(running, 0);
+    let pending = 0;
+    let timer = 0;
+    const timeUp = new Promise<"time_up">((resolve) => {
+      timer = setTimer(() => resolve("time_up"), this.#parts.load.waitUntilMs) as unknown as number;
+    });
+    // Promises may be added while others are awaited.
+    for (let done = 0; done < running.background.length && pending === 0;) {
+      const batch = running.background.slice(done);
+      done = running.background.length;
+      if (await Promise.race([Promise.all(batch), timeUp]) === "time_up") pending = await countPending(batch);
+    }
+    clearTimer(timer);
+    this.#settle(running, pending);
+  }
+
+  #settle(running: Running, unfinished: number): void {
+    const { port, cpu } = this.#parts;
+    this.#running.delete(running.id);
+    port.out.json(FrameKind.Settled, running.id, { cpuMs: cpu.close(running.cpu), unfinished });
+    port.soon();
+  }
+}
+
+function requestBody(kind: BodyKind, tail: Bytes, incoming: IncomingBody | null): BodyInit | null {
+  if (kind === "none") return null;
+  // The tail is a view into a message that other invocations share.
+  return incoming === null ? tail.slice() : incoming.stream;
+}
+
+function abortReason({ reason }: CancelMessage): DOMException {
+  return reason === "deadline"
+    ? new DOMException("The function's time is over", "TimeoutError")
+    : new DOMException("The client went away", "AbortError");
+}
+
+async function countPending(promises: readonly Promise<unknown>[]): Promise<number> {
+  const pending = Symbol();
+  const states = await Promise.all(promises.map((promise) => Promise.race([promise, Promise.resolve(pending)])));
+  return states.filter((state) => state === pending).length;
+}
+
+function describe(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (value === null) return "null";
+  return typeof value === "object" ? `an object (${value.constructor?.name ?? "without a class"})` : `a ${typeof value}`;
+}
+
+function deepFreeze<Value>(value: Value): Value {
+  if (typeof value === "object" && value !== null) {
+    for (const inner of Object.values(value)) deepFreeze(inner);
+    Object.freeze(value);
+  }
+  return value;
+}
