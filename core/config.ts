@@ -58,7 +58,11 @@ function text(about: string, otherwise: string): Setting<string> {
   return setting(about, otherwise, (value) => value ?? otherwise);
 }
 
-function choice<Word extends string>(about: string, words: readonly Word[], otherwise: Word): Setting<Word> {
+function choice<const Word extends string>(
+  about: string,
+  words: readonly Word[],
+  otherwise: Word,
+): Setting<Word> {
   return setting(`${about} (${words.map((word) => `\`${word}\``).join(", ")})`, otherwise, (value) => {
     if (value === undefined) return otherwise;
     const word = words.find((candidate) => candidate === value);

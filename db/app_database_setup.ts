@@ -5,7 +5,7 @@ import type { ReservedSql, Sql } from "postgres";
 import databaseSql from "./app_setup/database.sql" with { type: "text" };
 import tableAccessSql from "./app_setup/table_access.sql" with { type: "text" };
 import { clusterLock, databaseRoles } from "./roles.ts";
-import { openSql, type Server } from "./server.ts";
+import { closeSql, openSql, type Server } from "./server.ts";
 
 interface SetupParts {
   server: Server;
@@ -30,7 +30,7 @@ export async function createAppDatabase(name: string, { server, control }: Setup
         await transaction.unsafe(tableAccessSql);
       });
     } finally {
-      await app.end();
+      await closeSql(app);
     }
   });
 }

@@ -149,7 +149,12 @@ class PooledAppDatabases implements AppDatabases {
     { role }: DatabaseIdentity,
     { signal }: TransactionOptions,
   ): Promise<LeasedSession> {
-    return new LeasedSession(await this.#pool.acquire({ database: databaseName, role }, signal), signal);
+    const lease = await this.#pool.acquire({ database: databaseName, role }, signal);
+    if (signal?.aborted) {
+      lease.release("clean");
+      throw signal.reason;
+    }
+    return new LeasedSession(lease, signal);
   }
 
   #giveBack(leased: LeasedSession, cleaned: Promise<boolean>): void {
@@ -178,4 +183,3 @@ class PooledAppDatabases implements AppDatabases {
     }
   }
 }
-

@@ -4,7 +4,13 @@
 
 import type { DatabaseIdentity } from "../core/principal.ts";
 import { translateError } from "./query_error.ts";
-import { checkStatement, emptyResult, needsSimpleProtocol, type QueryResult, type Statement } from "./statement.ts";
+import {
+  checkStatement,
+  emptyResult,
+  needsSimpleProtocol,
+  type QueryResult,
+  type Statement,
+} from "./statement.ts";
 import { StatementCache } from "./statement_cache.ts";
 import { type Connection, Outgoing, type Reply, type ServerError } from "./wire/mod.ts";
 
@@ -85,7 +91,8 @@ export class AppSession {
 
   /** Prepares our own statements; `tampered` when the role's defaults were changed and the session is not to be used. */
   async prepare(): Promise<"ready" | "tampered"> {
-    const batch = new Outgoing().parse(settingsName, settingsText).parse("", tamperedText).bind("", []).execute().sync();
+    const batch = new Outgoing().parse(settingsName, settingsText).parse("", tamperedText).bind("", [])
+      .execute().sync();
     const [reply] = await Promise.all(this.connection.send(batch, 1));
     if (reply?.error) throw reply.error;
     return reply?.results[0]?.rowCount === 0 ? "ready" : "tampered";

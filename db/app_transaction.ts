@@ -23,7 +23,9 @@ export interface TransactionParts {
   explainDenied: (error: unknown) => Promise<unknown>;
 }
 
-export function holdTransaction({ leased, signal, giveBack, explainDenied }: TransactionParts): AppTransaction {
+export function holdTransaction(
+  { leased, signal, giveBack, explainDenied }: TransactionParts,
+): AppTransaction {
   let ended: QueryError | undefined;
   let last: Promise<unknown> = Promise.resolve();
 
@@ -64,7 +66,10 @@ export function holdTransaction({ leased, signal, giveBack, explainDenied }: Tra
       const reply = await outcome;
       if (reply.error !== null) throw reply.error;
       if (how === "commit" && reply.results[0]?.command === "ROLLBACK") {
-        throw new QueryError({ code: "40000", message: "The transaction was rolled back: a statement in it had failed" });
+        throw new QueryError({
+          code: "40000",
+          message: "The transaction was rolled back: a statement in it had failed",
+        });
       }
     } catch (error) {
       // A rollback has nothing to report: a lost connection has rolled back too.

@@ -6,7 +6,7 @@ import { AppError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
 import { migrate } from "./migrate.ts";
 import { migrations } from "./migrations/index.ts";
-import { openSql, type Server } from "./server.ts";
+import { closeSql, openSql, type Server } from "./server.ts";
 
 export interface ControlParts {
   server: Server;
@@ -29,7 +29,7 @@ export async function openControl({ server, limit, log }: ControlParts): Promise
     if (ran.length > 0) log.info("Migrations have run", { versions: ran });
     return sql;
   } catch (cause) {
-    await sql.end({ timeout: 1 });
+    await closeSql(sql);
     if (cause instanceof AppError) throw cause;
     const what = cause instanceof Error ? cause.message : String(cause);
     throw new AppError("EXTERNAL_DB_ERROR", `Cannot open the control database: ${what}`, { cause });
@@ -43,12 +43,14 @@ async function ensureDatabase(sql: Sql, server: Server): Promise<void> {
     if (!hasCode(error, "3D000")) throw error;
     const maintenance = openSql(server, "postgres", { max: 1 });
     try {
-      await maintenance`create database ${maintenance(server.controlDatabase)} template template0 encoding 'UTF8'`;
+      await maintenance`create database ${
+        maintenance(server.controlDatabase)
+      } template template0 encoding 'UTF8'`;
     } catch (creating) {
       // Another node was quicker: 42P04 when it had finished, 23505 when both were at it.
       if (!hasCode(creating, "42P04") && !hasCode(creating, "23505")) throw creating;
     } finally {
-      await maintenance.end();
+      await closeSql(maintenance);
     }
   }
 }
@@ -58,12 +60,19 @@ async function checkPowers(sql: Sql, { user }: Server): Promise<void> {
   const [login] = await sql<{ rolsuper: boolean; version: number }[]>`
     select rolsuper, current_setting('server_version_num')::int as version from pg_roles where rolname = current_user`;
   if (!login?.rolsuper) {
-    throw new AppError("EXTERNAL_DB_ERROR", `Cannot use the PostgreSQL server: "${user}" is not a superuser there`, {
-      remediation: "Give DATABASE_URL a superuser's login; the SQL of apps never runs as it.",
-    });
+    throw new AppError(
+      "EXTERNAL_DB_ERROR",
+      `Cannot use the PostgreSQL server: "${user}" is not a superuser there`,
+      {
+        remediation: "Give DATABASE_URL a superuser's login; the SQL of apps never runs as it.",
+      },
+    );
   }
   if (login.version < 150000) {
-    throw new AppError("EXTERNAL_DB_ERROR", `Cannot use PostgreSQL ${Math.floor(login.version / 10000)}: 15 is the least`);
+    throw new AppError(
+      "EXTERNAL_DB_ERROR",
+      `Cannot use PostgreSQL ${Math.floor(login.version / 10000)}: 15 is the least`,
+    );
   }
 }
 

@@ -21,7 +21,6 @@ export class LeasedSession {
     this.session = lease.item;
     this.#signal = signal;
     signal?.addEventListener("abort", this.#onAbort);
-    if (signal?.aborted) this.#cancel();
   }
 
   /** What `error` means to the caller: the abort if there was one, else the failure itself, translated. */

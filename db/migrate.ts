@@ -51,7 +51,9 @@ async function apply(sql: Sql, migration: Migration): Promise<void> {
 
 function checkOrder(migrations: readonly Migration[]): void {
   migrations.forEach(({ version, name }, at) => {
-    if (version !== at + 1) throw new Error(`Migration ${version} (${name}) stands where ${at + 1} should be`);
+    if (version !== at + 1) {
+      throw new Error(`Migration ${version} (${name}) stands where ${at + 1} should be`);
+    }
   });
 }
 

@@ -8,7 +8,7 @@ import { type AppDatabases, openAppDatabases } from "./app_databases.ts";
 import { openControl } from "./control.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded/mod.ts";
 import { type Notices, openNotices } from "./notices.ts";
-import { parseDatabaseUrl, type Server } from "./server.ts";
+import { closeSql, parseDatabaseUrl, type Server } from "./server.ts";
 
 export type { AppDatabases } from "./app_databases.ts";
 export type { TransactionOptions } from "./app_session.ts";
@@ -74,19 +74,22 @@ export async function openDatabase(parts: DatabaseParts): Promise<Database> {
 /** The same on a server that runs already; an embedded one is stopped at the end. */
 export async function openDatabaseOn(
   server: Server,
-  { config, log, secret, embedded }: Pick<DatabaseParts, "config" | "log" | "secret"> & {
+  { config, log, secret, embedded, waitMs = 10_000 }: Pick<DatabaseParts, "config" | "log" | "secret"> & {
     embedded?: EmbeddedPostgres;
+    /** How long a caller waits for a connection to an app's database. */
+    waitMs?: number;
   },
 ): Promise<Database> {
   await using opened = new AsyncDisposableStack();
   const control = await openControl({ server, limit: config.BUTTERBASE_CONTROL_CONNECTIONS, log });
-  opened.defer(() => control.end({ timeout: 5 }));
+  opened.defer(() => closeSql(control));
   const apps = await openAppDatabases({
     server,
     control,
     secret,
     limit: config.BUTTERBASE_APP_CONNECTIONS,
     log,
+    waitMs,
   });
   opened.defer(() => apps.close());
   const notices = await openNotices({ server, control, log });

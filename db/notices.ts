@@ -1,7 +1,7 @@
 // What one node tells the others, over one LISTEN connection to the control database: CONNECTED → LOST → CONNECTED … →
 // CLOSED. Notices sent while it is lost are gone, so after each loss onReconnect tells subscribers to read again.
 
-import type { Sql } from "postgres";
+import type { ISql, Sql } from "postgres";
 import type { Logger } from "../core/log.ts";
 import type { Server } from "./server.ts";
 import { Connection, Outgoing } from "./wire/mod.ts";
@@ -14,7 +14,7 @@ const longestPauseMs = 5_000;
 
 export interface Notices {
   /** Tells every node, this one too; with the `sql` of a transaction, when and only if that commits. */
-  publish(topic: string, payload: string, sql?: Sql): Promise<void>;
+  publish(topic: string, payload: string, sql?: ISql): Promise<void>;
   /** Calls `handler` for each notice on `topic`, in order; the answer ends the subscription. */
   subscribe(topic: string, handler: (payload: string) => void): () => void;
   /** Calls `handler` each time the connection was lost and is back. */

@@ -20,7 +20,8 @@ export interface Server {
  * @throws {AppError} when a part is missing or `sslmode` is unknown; the message never holds the URL.
  */
 export function parseDatabaseUrl(text: string): Server {
-  const url = URL.parse(text.replace(/^postgres(ql)?:\/\/(?=[/?])/, "postgres://localhost"));
+  // libpq allows an empty host, which URLs do not.
+  const url = URL.parse(text.replace(/^postgres(?:ql)?:\/\/([^/?@]*@)?(?=[/?])/, "postgres://$1localhost"));
   if (url === null) throw invalid("it is not a URL");
   if (url.username === "") throw invalid("it names no user");
   const port = Number(url.port || url.searchParams.get("port") || 5432);
@@ -77,8 +78,17 @@ export function openSql(server: Server, database: string, { max }: { max: number
     idle_timeout: 0,
     // Waits after a failed connect stay short: the embedded server is back within a second.
     backoff: (retries) => Math.min(2, 0.05 * 2 ** retries),
-    fetch_types: false,
+    // Serializers of arrays come from the types it reads first.
+    fetch_types: true,
     onnotice() {},
     connection: { application_name: "butterbase" },
   });
+}
+
+/**
+ * Ends a client. After its server was killed, postgres.js waits for ever for the farewell of a connection that is gone,
+ * so the wait is bounded.
+ */
+export async function closeSql(sql: postgres.Sql): Promise<void> {
+  await sql.end({ timeout: 2 });
 }

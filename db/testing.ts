@@ -4,8 +4,9 @@
 import { join } from "node:path";
 import { Secret } from "../core/config.ts";
 import { type Logger, silentLogger } from "../core/log.ts";
-import { type AppDatabases, type Database, openDatabaseOn } from "./mod.ts";
-import { openSql, type Server } from "./server.ts";
+import type { DatabaseIdentity } from "../core/principal.ts";
+import { type AppDatabases, type Database, openDatabaseOn, type QueryResult } from "./mod.ts";
+import { closeSql, openSql, type Server } from "./server.ts";
 
 export interface TestDatabase extends AsyncDisposable {
   readonly database: Database;
@@ -18,6 +19,8 @@ export interface TestDatabaseOptions {
   controlConnections?: number;
   appConnections?: number;
   log?: Logger;
+  /** How long a caller waits for a connection to an app's database. */
+  waitMs?: number;
 }
 
 /** What the roles' passwords derive from in every test, since the roles are the cluster's. */
@@ -36,6 +39,7 @@ export async function openTestDatabase(options: TestDatabaseOptions = {}): Promi
     },
     log,
     secret: testSecret,
+    ...(options.waitMs === undefined ? {} : { waitMs: options.waitMs }),
   });
   const made = new Set<string>();
   return {
@@ -48,7 +52,7 @@ export async function openTestDatabase(options: TestDatabaseOptions = {}): Promi
       for (const name of [...made, server.controlDatabase]) {
         await owner`drop database if exists ${owner(name)} with (force)`;
       }
-      await owner.end();
+      await closeSql(owner);
     },
   };
 }
@@ -124,4 +128,67 @@ function urlOf({ endpoint, user, password, controlDatabase }: Server): string {
   return `postgres://${user}:${password.reveal()}@localhost/${controlDatabase}?host=${
     encodeURIComponent(folder)
   }`;
+}
+
+/** An app's database of a test's own, with short ways to ask it. */
+export interface TestApp extends TestDatabase {
+  readonly name: string;
+  readonly apps: AppDatabases;
+  /** Runs the text and gives the values as text. */
+  run(identity: DatabaseIdentity, text: string, parameters?: (string | null)[]): Promise<(string | null)[][]>;
+  /** The same after every session of the app was closed. */
+  runOnNewConnection(identity: DatabaseIdentity, text: string): Promise<(string | null)[][]>;
+  texts(result: QueryResult): (string | null)[][];
+  /** Backends of this app for which the condition on pg_stat_activity holds. */
+  backends(condition: string): Promise<number>;
+  /** Ends every session of the app from the server's side. */
+  endBackends(): Promise<void>;
+}
+
+export interface TestAppOptions extends TestDatabaseOptions {
+  /** Another test app, on whose database server pools and control database this one is made too. */
+  sharing?: TestApp;
+}
+
+export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const test = options.sharing ?? await openTestDatabase(options);
+  const { apps } = test.database;
+  const name = `app_${crypto.randomUUID().replaceAll("-", "")}`;
+  await apps.create(name);
+  const decoder = new TextDecoder();
+  const texts = ({ rows }: QueryResult) =>
+    rows.map((row) => row.map((value) => value && decoder.decode(value)));
+  const run: TestApp["run"] = async (identity, text, parameters = []) =>
+    texts(await apps.query(name, identity, { text, parameters }));
+
+  async function asOwner(question: string): Promise<number> {
+    const owner = openSql(test.server, "postgres", { max: 1 });
+    const [row] = await owner.unsafe(question, [name]);
+    await closeSql(owner);
+    return Number(row?.count);
+  }
+
+  async function endBackends(): Promise<void> {
+    await asOwner("select count(pg_terminate_backend(pid, 2000)) from pg_stat_activity where datname = $1");
+    await new Promise((done) => setTimeout(done, 50));
+  }
+
+  return {
+    ...test,
+    name,
+    apps,
+    run,
+    texts,
+    endBackends,
+    backends: (condition) =>
+      asOwner(`select count(*) from pg_stat_activity where datname = $1 and (${condition})`),
+    async runOnNewConnection(identity, text) {
+      await endBackends();
+      return await run(identity, text);
+    },
+    // What is shared is the other's to close, after this one.
+    [Symbol.asyncDispose]: async () => {
+      if (options.sharing === undefined) await test[Symbol.asyncDispose]();
+    },
+  };
 }

@@ -59,7 +59,9 @@ export class HostProcess {
       const connected = listener.accept();
       const first = await Promise.race([connected, gone]);
       if (!("readable" in first)) {
-        throw new Error(`An isolate host ended while it started: ${first.lastWords || `exit code ${first.code}`}`);
+        throw new Error(
+          `An isolate host ended while it started: ${first.lastWords || `exit code ${first.code}`}`,
+        );
       }
       host.#socket = first as Deno.UnixConn;
     } catch (error) {
@@ -149,7 +151,9 @@ async function lastWords(stream: ReadableStream<Uint8Array>): Promise<string> {
 /** The process may read the modules that its worker is made of and use its socket, and nothing else of the machine. */
 function hostArguments({ memoryLimitMb, egress }: HostProcessParts, socketPath: string): string[] {
   const worker = new URL("./worker/bootstrap.ts", import.meta.url);
-  const modules = ["./worker/", "./protocol/", "../core/"].map((path) => new URL(path, import.meta.url).pathname);
+  const modules = ["./worker/", "./protocol/", "../core/"].map((path) =>
+    new URL(path, import.meta.url).pathname
+  );
   return [
     "run",
     "--no-config",

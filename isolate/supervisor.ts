@@ -89,7 +89,14 @@ export class Supervisor implements AsyncDisposable {
     await Promise.all(hosts.map((host) => host.breachAll(reason, null, null)));
   }
 
-  stats(): { hosts: number; warm: number; versions: number; running: number; waiting: number; coldStarts: number } {
+  stats(): {
+    hosts: number;
+    warm: number;
+    versions: number;
+    running: number;
+    waiting: number;
+    coldStarts: number;
+  } {
     const groups = [...this.#groups.values()];
     return {
       hosts: this.#hosts.size,

@@ -102,7 +102,9 @@ export class VersionHosts {
     let best: Host | undefined;
     const now = this.#parts.now();
     for (const host of this.hosts) {
-      if (host.state !== "serving" || host.runs.size >= this.#parts.concurrency || !host.responsive(now)) continue;
+      if (host.state !== "serving" || host.runs.size >= this.#parts.concurrency || !host.responsive(now)) {
+        continue;
+      }
       if (best === undefined || host.runs.size < best.runs.size) best = host;
     }
     return best;
@@ -111,7 +113,11 @@ export class VersionHosts {
   #grow(): void {
     const serving = [...this.hosts].filter((host) => host.state === "serving").length;
     const wanted = Math.ceil(this.#waiting.length / this.#parts.concurrency);
-    for (let started = this.#starting; started < wanted && serving + this.#starting < this.#parts.maxHosts; started++) {
+    for (
+      let started = this.#starting;
+      started < wanted && serving + this.#starting < this.#parts.maxHosts;
+      started++
+    ) {
       this.#starting++;
       void this.#parts.startHost(this).finally(() => {
         this.#starting--;

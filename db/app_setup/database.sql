@@ -1,6 +1,10 @@
 -- What every app database holds besides the app's own tables. Run by the server's owner, in one transaction, as often as
 -- one likes: each statement leaves an existing thing as it should be.
 
+-- An app may have made functions and operators in public that fit a call better than PostgreSQL's own; none of them may
+-- run with the owner's rights.
+set local search_path = pg_catalog, pg_temp;
+
 -- Roles are shared by the whole cluster and databases are listed in shared catalogs, so without these revocations the SQL
 -- of one app could read what another's is running, end it, or learn which apps exist.
 do $$

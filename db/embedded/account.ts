@@ -43,9 +43,13 @@ async function nobody(): Promise<{ uid: number; gid: number }> {
   const fields = accounts.split("\n").find((line) => line.startsWith("nobody:"))?.split(":");
   const [uid, gid] = [Number(fields?.[2]), Number(fields?.[3])];
   if (!(uid > 0) || !(gid > 0)) {
-    throw new AppError("EXTERNAL_DB_ERROR", 'Cannot start the embedded PostgreSQL as root: no account "nobody"', {
-      remediation: "Start the server as another user, or set DATABASE_URL.",
-    });
+    throw new AppError(
+      "EXTERNAL_DB_ERROR",
+      'Cannot start the embedded PostgreSQL as root: no account "nobody"',
+      {
+        remediation: "Start the server as another user, or set DATABASE_URL.",
+      },
+    );
   }
   return { uid, gid };
 }

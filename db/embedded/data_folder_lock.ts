@@ -11,9 +11,13 @@ export async function lockDataFolder(dataDir: string): Promise<Disposable> {
   if (!await file.tryLock(true)) {
     file.close();
     const holder = (await Deno.readTextFile(path)).trim();
-    throw new AppError("RESOURCE_CONFLICT", `Cannot use the data folder "${dataDir}": process ${holder} uses it`, {
-      remediation: "Stop that server first, or set BUTTERBASE_DATA_DIR to another folder.",
-    });
+    throw new AppError(
+      "RESOURCE_CONFLICT",
+      `Cannot use the data folder "${dataDir}": process ${holder} uses it`,
+      {
+        remediation: "Stop that server first, or set BUTTERBASE_DATA_DIR to another folder.",
+      },
+    );
   }
   await file.truncate();
   await file.write(new TextEncoder().encode(`${Deno.pid}\n`));

@@ -30,8 +30,10 @@ export interface EmbeddedParts extends SettingsParts {
 
 /** @throws {AppError} saying what is in the way: another server, a folder that cannot be entered, a failed start. */
 export async function startEmbeddedPostgres(parts: EmbeddedParts): Promise<EmbeddedPostgres> {
-  const { dataDir, log } = parts;
-  await Deno.mkdir(dataDir, { recursive: true, mode: 0o711 });
+  const { log } = parts;
+  await Deno.mkdir(parts.dataDir, { recursive: true, mode: 0o711 });
+  // One spelling of the path, so that a PostgreSQL left behind is known again.
+  const dataDir = await Deno.realPath(parts.dataDir);
   using resources = new DisposableStack();
   resources.use(await lockDataFolder(dataDir));
   const account = await findAccount();

@@ -77,7 +77,10 @@ export async function startPostgres(parts: ProcessParts): Promise<PostgresProces
     await new Promise((done) => setTimeout(done, 10));
   }
   await stopped;
-  throw new AppError("EXTERNAL_DB_ERROR", `Cannot start the embedded PostgreSQL: it says "${logFile.tail()}"`);
+  throw new AppError(
+    "EXTERNAL_DB_ERROR",
+    `Cannot start the embedded PostgreSQL: it says "${logFile.tail()}"`,
+  );
 
   async function stop(): Promise<void> {
     // The pipe's end is the order to stop, the same as when we are killed.

@@ -37,6 +37,6 @@ export function postgresSettings({ connections, durability }: SettingsParts): Re
     log_min_error_statement: "panic",
     log_statement: "none",
     log_checkpoints: "off",
-    ...(durability === "fast" ? { fsync: "off", synchronous_commit: "off", full_page_writes: "off" } : {}),
+    ...(durability === "fast" ? { fsync: "off", full_page_writes: "off" } : {}),
   };
 }

@@ -2,6 +2,7 @@
 // changes. The texts are imported, not read, so that they are part of a compiled program too.
 
 import base from "./0001_base.sql" with { type: "text" };
+import platform from "./0002_platform.sql" with { type: "text" };
 
 export interface Migration {
   readonly version: number;
@@ -11,4 +12,5 @@ export interface Migration {
 
 export const migrations: readonly Migration[] = [
   { version: 1, name: "base", sql: base },
+  { version: 2, name: "platform", sql: platform },
 ];

@@ -147,8 +147,8 @@ export class Connection {
     this.#open = false;
     this.#transport.close();
     const options = cause === undefined ? undefined : { cause };
-    for (const { promise } of this.#expected.splice(0)) {
-      promise.reject(new ConnectionLost("The connection to PostgreSQL was lost", options));
+    for (const { promise, reader } of this.#expected.splice(0)) {
+      promise.reject(reader.error ?? new ConnectionLost("The connection to PostgreSQL was lost", options));
     }
     this.#closed.resolve();
   }

@@ -72,6 +72,8 @@ async function answerTo({ body }: Message, scram: ScramLogin): Promise<Outgoing 
       scram.verify(decoder.decode(fields.rest()));
       return undefined;
     default:
-      throw new Error(`The PostgreSQL server asks for authentication method ${method}: only scram-sha-256 is spoken`);
+      throw new Error(
+        `The PostgreSQL server asks for authentication method ${method}: only scram-sha-256 is spoken`,
+      );
   }
 }

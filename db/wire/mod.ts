@@ -3,6 +3,12 @@
 
 export { Connection, ConnectionLost, type ConnectOptions } from "./connection.ts";
 export { Outgoing } from "./outgoing.ts";
-export { type Column, type Reply, ServerError, type StatementResult, type TransactionState } from "./replies.ts";
+export {
+  type Column,
+  type Reply,
+  ServerError,
+  type StatementResult,
+  type TransactionState,
+} from "./replies.ts";
 export { scramVerifier } from "./scram.ts";
 export type { Endpoint } from "./transport.ts";

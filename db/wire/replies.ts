@@ -62,6 +62,11 @@ export class ReplyReader {
     this.#limit = limit;
   }
 
+  /** The error told so far: what remains when the connection ends before the reply does. */
+  get error(): ServerError | null {
+    return this.#error;
+  }
+
   /** Whether the limit is passed: the query should be cancelled, the rest of its rows go nowhere. */
   get overflowed(): boolean {
     return this.#size > this.#limit;
@@ -95,7 +100,11 @@ export class ReplyReader {
         return undefined;
       case copyIn:
       case copyOut:
-        this.#error ??= new ServerError({ S: "ERROR", C: "0A000", M: "COPY with the client is not supported" });
+        this.#error ??= new ServerError({
+          S: "ERROR",
+          C: "0A000",
+          M: "COPY with the client is not supported",
+        });
         return undefined;
       case readyForQuery:
         return { results: this.#results, error: this.#ending(), state: stateOf(body[0]) };

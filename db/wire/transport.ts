@@ -75,7 +75,12 @@ async function encrypted(
     throw new Error("The PostgreSQL server does not offer TLS, which DATABASE_URL requires");
   }
   const servername = isIP(hostname) === 0 ? { servername: hostname } : {};
-  const secured = connectTls({ socket, rejectUnauthorized: mode === "verify", host: hostname, ...servername });
+  const secured = connectTls({
+    socket,
+    rejectUnauthorized: mode === "verify",
+    host: hostname,
+    ...servername,
+  });
   await once(secured, "secureConnect");
   return overSocket(secured);
 }

@@ -183,7 +183,9 @@ export class FrameReader {
   #keep(rest: Bytes): void {
     if (rest.length === 0) return;
     let size = Math.max(rest.length, 4);
-    if (rest.length >= 4) size = Math.max(size, 4 + frameLength(new DataView(rest.buffer, rest.byteOffset), 0));
+    if (rest.length >= 4) {
+      size = Math.max(size, 4 + frameLength(new DataView(rest.buffer, rest.byteOffset), 0));
+    }
     this.#rest = new Uint8Array(size);
     this.#rest.set(rest);
     this.#filled = rest.length;

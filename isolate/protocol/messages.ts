@@ -1,11 +1,6 @@
 // What the frames carry. The server believes none of it beyond what it can check: a worker runs user code.
 
-import type {
-  AppContext,
-  ConsoleEntry,
-  ReportedError,
-  RunContext,
-} from "../../core/invocation.ts";
+import type { AppContext, ConsoleEntry, ReportedError, RunContext } from "../../core/invocation.ts";
 
 /** Bytes of a body that may be under way before the reader has asked for more. */
 export const bodyWindowBytes = 256 * 1024;

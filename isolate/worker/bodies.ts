@@ -78,7 +78,9 @@ export function sendBody(port: Port, id: number, stream: ReadableStream<Uint8Arr
     for (;;) {
       const { done, value } = await reader.read();
       if (done || cancelled) break;
-      if (!ArrayBuffer.isView(value)) throw new TypeError("The body's stream yielded something other than a Uint8Array");
+      if (!ArrayBuffer.isView(value)) {
+        throw new TypeError("The body's stream yielded something other than a Uint8Array");
+      }
       const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
       for (let at = 0; at < bytes.length;) {
         while (credit <= 0 && !cancelled) await new Promise<void>((resolve) => (wake = resolve));

@@ -52,7 +52,12 @@ export function createCalls(port: Port): Calls {
 function toError({ name, message, code, fields }: CallError, site: { stack?: string }): Error {
   const error = new Error(message);
   for (const [field, value] of Object.entries({ name, ...(code === null ? {} : { code }), ...fields })) {
-    Object.defineProperty(error, field, { value, enumerable: field !== "name", writable: true, configurable: true });
+    Object.defineProperty(error, field, {
+      value,
+      enumerable: field !== "name",
+      writable: true,
+      configurable: true,
+    });
   }
   const frames = site.stack?.split("\n").slice(1).join("\n");
   if (frames !== undefined) error.stack = `${name}: ${message}\n${frames}`;

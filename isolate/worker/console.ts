@@ -31,7 +31,9 @@ function cut(text: string): string {
 /** `%s`, `%d`, `%i`, `%f`, `%j`, `%o`, `%O` and `%c` of the console standard, then the rest joined by a space. */
 export function formatMessage(values: readonly unknown[]): string {
   const [first, ...rest] = values;
-  if (typeof first !== "string" || rest.length === 0 || !first.includes("%")) return cut(values.map(asText).join(" "));
+  if (typeof first !== "string" || rest.length === 0 || !first.includes("%")) {
+    return cut(values.map(asText).join(" "));
+  }
   let next = 0;
   const text = first.replace(/%([sdifjoOc%])/g, (whole, letter: string) => {
     if (letter === "%") return "%";
@@ -69,7 +71,8 @@ export function captureConsole(orphans: Printer): void {
   const label = (value: unknown) => value === undefined ? "default" : String(value);
   const elapsed = (name: string) => `${name}: ${(performance.now() - (timers.get(name) ?? 0)).toFixed(0)}ms`;
   const captured: Record<string, (...values: unknown[]) => void> = {
-    trace: (...values) => print("debug", [new Error(formatMessage(values)).stack?.replace(/^Error/, "Trace")]),
+    trace: (...values) =>
+      print("debug", [new Error(formatMessage(values)).stack?.replace(/^Error/, "Trace")]),
     assert: (condition, ...values) => condition || print("error", ["Assertion failed:", ...values]),
     table: (...values) => print("log", values),
     dir: (value) => print("log", [value]),
@@ -95,6 +98,11 @@ export function captureConsole(orphans: Printer): void {
   };
   for (const level of consoleLevels) captured[level] = (...values) => print(level, values);
   for (const [name, method] of Object.entries(captured)) {
-    Object.defineProperty(console, name, { value: method, writable: true, configurable: true, enumerable: true });
+    Object.defineProperty(console, name, {
+      value: method,
+      writable: true,
+      configurable: true,
+      enumerable: true,
+    });
   }
 }

@@ -1,6 +1,12 @@
 // `ctx`, the second argument of a handler: who calls, which app, and what the platform does on request.
 
-import type { AppContext, Caller, FunctionUser, RequestContext, TriggerContext } from "../../core/invocation.ts";
+import type {
+  AppContext,
+  Caller,
+  FunctionUser,
+  RequestContext,
+  TriggerContext,
+} from "../../core/invocation.ts";
 import type { InvokeHead } from "../protocol/messages.ts";
 import type { CallAnswer, CallOf } from "./calls.ts";
 import { createDatabase, type FunctionDatabase } from "./database.ts";

@@ -19,7 +19,9 @@ export function encodeParameter(value: unknown): string | null {
     case "object":
       return value === null ? null : encodeObject(value);
     default:
-      throw new TypeError(`A ${typeof value} cannot be a query parameter: pass a string, number, boolean, Date, Uint8Array, array or object`);
+      throw new TypeError(
+        `A ${typeof value} cannot be a query parameter: pass a string, number, boolean, Date, Uint8Array, array or object`,
+      );
   }
 }
 
@@ -29,7 +31,9 @@ function encodeObject(value: object): string {
     return value.toISOString();
   }
   if (value instanceof ArrayBuffer) return encodeBytes(new Uint8Array(value));
-  if (ArrayBuffer.isView(value)) return encodeBytes(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
+  if (ArrayBuffer.isView(value)) {
+    return encodeBytes(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
+  }
   if (Array.isArray(value)) return encodeArray(value);
   return JSON.stringify(value);
 }
@@ -63,7 +67,9 @@ const asBytes: Decode = (bytes) => Uint8Array.fromHex(decoder.decode(bytes.subar
 /** `infinity`, and dates that JavaScript has no value for, stay text. */
 const asDate: Decode = (bytes) => {
   const text = decoder.decode(bytes);
-  const parts = /^(\d{4})-(\d\d)-(\d\d)(?: (\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d(?::\d\d)?(?::\d\d)?)?)?$/.exec(text);
+  const parts = /^(\d{4})-(\d\d)-(\d\d)(?: (\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d(?::\d\d)?(?::\d\d)?)?)?$/.exec(
+    text,
+  );
   if (parts === null) return text;
   const [, year, month, day, time = "00:00:00", zone = "+00"] = parts;
   const date = new Date(`${year}-${month}-${day}T${time}${zone.length === 3 ? `${zone}:00` : zone}`);
@@ -85,19 +91,33 @@ const scalars: [oid: number, arrayOid: number, decode: Decode][] = [
   [1114, 1115, asDate],
   [1184, 1185, asDate],
   // Text in both forms: text, varchar, bpchar, name, numeric, uuid, time, timetz, interval, inet, cidr, xml.
-  ...[[25, 1009], [1043, 1015], [1042, 1014], [19, 1003], [1700, 1231], [2950, 2951], [1083, 1183], [1266, 1270], [
-    1186,
-    1187,
-  ], [869, 1041], [650, 651], [142, 143]].map(([oid, array]) =>
-    [oid, array, asText] as [number, number, Decode]
-  ),
+  ...[
+    [25, 1009],
+    [1043, 1015],
+    [1042, 1014],
+    [19, 1003],
+    [1700, 1231],
+    [2950, 2951],
+    [1083, 1183],
+    [1266, 1270],
+    [
+      1186,
+      1187,
+    ],
+    [869, 1041],
+    [650, 651],
+    [142, 143],
+  ].map(([oid, array]) => [oid, array, asText] as [number, number, Decode]),
 ];
 
 const decoders = new Map<number, Decode>();
 const encoder = new TextEncoder();
 for (const [oid, arrayOid, decode] of scalars) {
   decoders.set(oid, decode);
-  decoders.set(arrayOid, (bytes) => decodeArray(decoder.decode(bytes), (text) => decode(encoder.encode(text))));
+  decoders.set(
+    arrayOid,
+    (bytes) => decodeArray(decoder.decode(bytes), (text) => decode(encoder.encode(text))),
+  );
 }
 
 /** Turns a value of the type with this oid into JavaScript; types that are not known stay text. */

@@ -108,7 +108,10 @@ export class Invocations {
   async #run(running: Running, head: InvokeHead, tail: Bytes): Promise<void> {
     const { port } = this.#parts;
     try {
-      const response = await this.#parts.handler(this.#request(running, head, tail), this.#context(running, head));
+      const response = await this.#parts.handler(
+        this.#request(running, head, tail),
+        this.#context(running, head),
+      );
       await this.#answer(running, response);
     } catch (thrown) {
       const kind = thrown instanceof BadResponse ? "bad_response" : "threw";
@@ -159,10 +162,14 @@ export class Invocations {
     if (!(response instanceof NativeResponse)) {
       throw new BadResponse(`The handler returned ${describe(response)}: it must return a Response`);
     }
-    if (response.bodyUsed) throw new BadResponse("The handler returned a Response whose body was already read");
+    if (response.bodyUsed) {
+      throw new BadResponse("The handler returned a Response whose body was already read");
+    }
     const { status } = response;
     if (status < 200 || status > 599) {
-      throw new BadResponse(`The handler returned a Response with status ${status}: it must be from 200 to 599`);
+      throw new BadResponse(
+        `The handler returned a Response with status ${status}: it must be from 200 to 599`,
+      );
     }
     const headers = [...response.headers];
     const complete = response.body === null ? null : completeBody(response);
@@ -237,14 +244,18 @@ function abortReason({ reason }: CancelMessage): DOMException {
 
 async function countPending(promises: readonly Promise<unknown>[]): Promise<number> {
   const pending = Symbol();
-  const states = await Promise.all(promises.map((promise) => Promise.race([promise, Promise.resolve(pending)])));
+  const states = await Promise.all(
+    promises.map((promise) => Promise.race([promise, Promise.resolve(pending)])),
+  );
   return states.filter((state) => state === pending).length;
 }
 
 function describe(value: unknown): string {
   if (value === undefined) return "nothing";
   if (value === null) return "null";
-  return typeof value === "object" ? `an object (${value.constructor?.name ?? "without a class"})` : `a ${typeof value}`;
+  return typeof value === "object"
+    ? `an object (${value.constructor?.name ?? "without a class"})`
+    : `a ${typeof value}`;
 }
 
 function deepFreeze<Value>(value: Value): Value {

@@ -32,5 +32,10 @@ export function watchResponses(): void {
     get: (target, name) => name === "json" ? json : Reflect.get(target, name),
   });
   native.prototype.constructor = watched;
-  Object.defineProperty(globalThis, "Response", { value: watched, writable: true, configurable: true, enumerable: false });
+  Object.defineProperty(globalThis, "Response", {
+    value: watched,
+    writable: true,
+    configurable: true,
+    enumerable: false,
+  });
 }

@@ -42,7 +42,11 @@ export function closeSandbox(hooks: SandboxHooks): void {
   for (const name of removedGlobals) {
     Reflect.deleteProperty(globalThis, name);
     // What stands on the prototype of the global object would show again.
-    for (let scope = Object.getPrototypeOf(globalThis); scope !== null; scope = Object.getPrototypeOf(scope)) {
+    for (
+      let scope = Object.getPrototypeOf(globalThis);
+      scope !== null;
+      scope = Object.getPrototypeOf(scope)
+    ) {
       Reflect.deleteProperty(scope, name);
     }
   }
@@ -82,7 +86,9 @@ function functionDeno(hooks: SandboxHooks): Readonly<Record<string, unknown>> {
     noColor: true,
     mainModule: "function:main",
     connect: (options: Deno.ConnectOptions) => {
-      if ("transport" in options && options.transport as string !== "tcp") refused("A unix socket", "connect over tcp");
+      if ("transport" in options && options.transport as string !== "tcp") {
+        refused("A unix socket", "connect over tcp");
+      }
       return real.connect(options);
     },
     connectTls: real.connectTls,

@@ -1,0 +1,79 @@
+// Collects rows off the request path and writes them together: after a short while, or when many have come. What cannot
+// be written is tried again; beyond the limit the oldest are dropped and counted. Flushed at the end.
+
+export interface BatcherParts<Row> {
+  write(rows: readonly Row[]): Promise<void>;
+  /** Longest time a row waits, ms. */
+  everyMs: number;
+  /** Rows in one write. */
+  batch: number;
+  /** Rows kept at most; the oldest give way. */
+  limit: number;
+  onFailure(error: unknown, dropped: number): void;
+}
+
+export class Batcher<Row> {
+  readonly #parts: BatcherParts<Row>;
+  #rows: Row[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #writing: Promise<void> | null = null;
+  #dropped = 0;
+  #failures = 0;
+
+  constructor(parts: BatcherParts<Row>) {
+    this.#parts = parts;
+  }
+
+  get waiting(): number {
+    return this.#rows.length;
+  }
+
+  add(row: Row): void {
+    this.#rows.push(row);
+    if (this.#rows.length > this.#parts.limit) {
+      // In one step for a tenth of them: shifting one at a time would cost as much as the flood itself.
+      const excess = Math.ceil(this.#parts.limit / 10);
+      this.#rows.splice(0, excess);
+      this.#dropped += excess;
+    }
+    if (this.#rows.length >= this.#parts.batch && this.#failures === 0) this.#start();
+    else this.#timer ??= setTimeout(() => this.#start(), this.#parts.everyMs * (1 + this.#failures));
+  }
+
+  /** Resolves when all that was added before is written, or could not be. */
+  async flush(): Promise<void> {
+    await this.#writing;
+    if (this.#rows.length > 0) {
+      this.#start();
+      await this.#writing;
+    }
+  }
+
+  #start(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#writing !== null || this.#rows.length === 0) return;
+    this.#writing = this.#drain().finally(() => {
+      this.#writing = null;
+      if (this.#rows.length > 0) {
+        this.#timer ??= setTimeout(() => this.#start(), this.#parts.everyMs * (1 + this.#failures));
+      }
+    });
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#rows.length > 0) {
+      const rows = this.#rows.splice(0, this.#parts.batch);
+      try {
+        await this.#parts.write(rows);
+        this.#failures = 0;
+      } catch (error) {
+        this.#rows.unshift(...rows);
+        this.#failures = Math.min(this.#failures + 1, 20);
+        this.#parts.onFailure(error, this.#dropped);
+        this.#dropped = 0;
+        return;
+      }
+    }
+  }
+}

@@ -1,0 +1,226 @@
+// The platform's program: everything meets here. STARTING → READY → DRAINING → STOPPED.
+
+import { join } from "node:path";
+import { Apps } from "./apps/apps.ts";
+import { createAppRegistry } from "./apps/app_registry.ts";
+import { createAccounts } from "./auth/accounts.ts";
+import { createEndUserTokens } from "./auth/end_user_tokens.ts";
+import { checkMasterKey, loadMasterKey } from "./auth/master_key.ts";
+import { createPlatformKeys } from "./auth/platform_keys.ts";
+import { systemClock } from "./core/clock.ts";
+import { type Config, ConfigError, readConfig } from "./core/config.ts";
+import { AppError } from "./core/errors.ts";
+import { createLogger, describeError, type Logger } from "./core/log.ts";
+import { createSealer, deriveKey } from "./core/sealing.ts";
+import { openDatabase } from "./db/mod.ts";
+import { createFunctionRegistry } from "./functions/function_registry.ts";
+import { Functions } from "./functions/functions.ts";
+import { InvocationLog } from "./functions/invocation_log.ts";
+import { Invoker } from "./functions/invoke.ts";
+import { createSampleApp } from "./functions/sample_app.ts";
+import { bundleSource, prepareBundler } from "./functions/source/mod.ts";
+import { prepareHostSockets, Supervisor } from "./isolate/mod.ts";
+import { createRoutes } from "./routes/mod.ts";
+import helloCode from "./examples/hello.ts" with { type: "text" };
+
+export interface Platform extends AsyncDisposable {
+  /** Origin that the server listens on. */
+  readonly origin: string;
+  /** Set by the start that made the owner: its key, unless that was given, and a URL to try. */
+  readonly firstStart: { madeKey: string | null; sampleUrl: string | null } | null;
+  /** For tests and operators. */
+  readonly isolates: Supervisor;
+  readonly invocationLog: InvocationLog;
+  readonly tokens: Awaited<ReturnType<typeof createEndUserTokens>>;
+  stop(): Promise<void>;
+}
+
+/** Starts a server; resolves once it answers. @throws {AppError|Error} when it cannot, with nothing left running. */
+export async function startPlatform(
+  config: Config,
+  { log = createLogger({ level: config.BUTTERBASE_LOG_LEVEL }) }: {
+    log?: Logger;
+  } = {},
+): Promise<Platform> {
+  const dataDir = config.BUTTERBASE_DATA_DIR;
+  await Deno.mkdir(dataDir, { recursive: true });
+  await using opened = new AsyncDisposableStack();
+
+  const master = await loadMasterKey(config.BUTTERBASE_MASTER_KEY, dataDir);
+  const sealer = await createSealer(master);
+  const database = opened.use(
+    await openDatabase({ config, dataDir, log, secret: await deriveKey(master, "app database roles") }),
+  );
+  const { control: sql, notices } = database;
+  await checkMasterKey(sql, sealer);
+
+  const clock = systemClock;
+  const keys = await createPlatformKeys({ sql, notices, clock });
+  const accounts = createAccounts({ sql, keys });
+  const tokens = await createEndUserTokens({ sql, notices, sealer, clock });
+  const appRegistry = await createAppRegistry({ sql, notices, sealer });
+  const region = config.BUTTERBASE_REGION;
+  const apps = new Apps({ sql, databases: database.apps, registry: appRegistry, sealer, log, region });
+  opened.defer(() => apps.settled());
+
+  const isolates = opened.use(
+    new Supervisor({
+      limits: {
+        warmHosts: config.BUTTERBASE_WARM_HOSTS,
+        maxHosts: config.BUTTERBASE_MAX_HOSTS,
+        maxHostsPerVersion: config.BUTTERBASE_MAX_HOSTS_PER_VERSION,
+        concurrency: config.BUTTERBASE_HOST_CONCURRENCY,
+        queueLength: config.BUTTERBASE_QUEUE_LENGTH,
+        idleMs: config.BUTTERBASE_HOST_IDLE_SECONDS * 1000,
+        streamIdleMs: config.BUTTERBASE_STREAM_IDLE_SECONDS * 1000,
+        streamMaxMs: config.BUTTERBASE_STREAM_MAX_SECONDS * 1000,
+        waitUntilMs: 30_000,
+      },
+      egress: { allow: config.BUTTERBASE_EGRESS_ALLOW, deny: config.BUTTERBASE_EGRESS_DENY },
+      clock,
+      log,
+      socketDir: await prepareHostSockets(dataDir),
+      denoDir: join(dataDir, "cache", "isolates"),
+    }),
+  );
+
+  let origin = "";
+  const apiBase = () => config.BUTTERBASE_PUBLIC_URL ?? origin;
+  const functionRegistry = await createFunctionRegistry({ sql, notices, sealer });
+  functionRegistry.onReplaced((former) => isolates.retire(former));
+  const invocationLog = new InvocationLog({
+    sql,
+    clock,
+    log,
+    retentionDays: config.BUTTERBASE_LOG_RETENTION_DAYS,
+  });
+  await invocationLog.open();
+  opened.use(invocationLog);
+  const bundling = { cacheDir: join(dataDir, "cache", "bundler"), environment: Deno.env.toObject() };
+  const functions = new Functions({
+    sql,
+    sealer,
+    registry: functionRegistry,
+    log: invocationLog,
+    bundle: (code) => bundleSource(code, bundling),
+    apiBase,
+  });
+  const invoker = new Invoker({
+    run: (job) => isolates.run(job),
+    registry: functionRegistry,
+    databases: database.apps,
+    log: invocationLog,
+    clock,
+    apiBase,
+  });
+
+  let ready = false;
+  const routes = createRoutes({
+    log,
+    health: { ready: () => ready, controlDb: async () => (await database.health()).ok },
+    accounts,
+    keys,
+    tokens,
+    apps,
+    appRegistry,
+    functions,
+    functionRegistry,
+    invoker,
+    apiBase,
+    ip: config.BUTTERBASE_TRUST_PROXY === "on" ? "proxy" : "peer",
+  });
+  const server = Deno.serve({
+    hostname: config.HOST,
+    port: config.PORT,
+    onListen: () => {},
+    onError: (error) => {
+      log.error("A request failed outside the routes", { error });
+      return new Response("Internal error", { status: 500 });
+    },
+  }, (request, info) => routes.fetch(request, info as never));
+  opened.defer(() => server.shutdown());
+  origin = `http://${shownHost(config.HOST)}:${server.addr.port}`;
+
+  isolates.warmUp();
+  await apps.resume();
+  const given = config.BUTTERBASE_BOOTSTRAP_KEY;
+  const bootstrapped = await accounts.bootstrap(given?.reveal());
+  const prepared = prepareBundler(bundling).catch((error) =>
+    log.error("Functions cannot be deployed", { error })
+  );
+  opened.defer(() => prepared);
+  let sampleUrl: string | null = null;
+  if (bootstrapped !== null && config.BUTTERBASE_SAMPLE_APP === "on") {
+    const owner = await keys.check(bootstrapped.key.key);
+    if (owner !== null) {
+      const path = await createSampleApp({ apps, registry: appRegistry, functions, owner, code: helloCode });
+      sampleUrl = `${apiBase()}${path}`;
+    }
+  }
+  ready = true;
+
+  const running = opened.move();
+  let stopping: Promise<void> | undefined;
+
+  /** Takes no more work, lets what runs finish, writes the log, and ends what was started. */
+  async function drain(): Promise<void> {
+    ready = false;
+    await within(config.BUTTERBASE_DRAIN_SECONDS * 1000, Promise.all([server.shutdown(), invoker.settled()]));
+    await isolates.close();
+    await invoker.settled();
+    await running.disposeAsync();
+  }
+
+  const stop = () => stopping ??= drain();
+  return {
+    origin,
+    firstStart: bootstrapped === null
+      ? null
+      : { madeKey: given === null ? bootstrapped.key.key : null, sampleUrl },
+    isolates,
+    invocationLog,
+    tokens,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+function shownHost(host: string): string {
+  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  await Promise.race([work, new Promise((resolve) => (timer = setTimeout(resolve, ms)))]);
+  clearTimeout(timer);
+}
+
+/** One line for the operator, with the way out; the whole error only where it is not a known one. */
+function startFailure(error: unknown): string {
+  if (error instanceof AppError) return `${error.message}\n${error.remediation}`;
+  if (error instanceof ConfigError) return `${error.message}\ndocs/config.md lists the settings.`;
+  if (error instanceof Deno.errors.AddrInUse) {
+    return `The port is in use: ${error.message}\nSet PORT to a free one, or 0 for any.`;
+  }
+  return describeError(error);
+}
+
+if (import.meta.main) {
+  let platform: Platform;
+  try {
+    platform = await startPlatform(readConfig(Deno.env.toObject()));
+  } catch (error) {
+    console.error(startFailure(error));
+    Deno.exit(1);
+  }
+  if (platform.firstStart !== null) {
+    const { madeKey, sampleUrl } = platform.firstStart;
+    if (madeKey !== null) console.log(`platform key (shown once): ${madeKey}`);
+    if (sampleUrl !== null) console.log(`try it: curl ${sampleUrl}`);
+  }
+  console.log(`listening on ${platform.origin}`);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => void platform.stop().finally(() => Deno.exit(0)));
+  }
+}
