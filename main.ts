@@ -138,23 +138,32 @@ export async function startPlatform(
       return new Response("Internal error", { status: 500 });
     },
   }, (request, info) => routes.fetch(request, info as never));
-  opened.defer(() => server.shutdown());
+  // Not for ever: a client that stalls in the middle of its request would hold up the end.
+  opened.defer(() => within(1000, server.shutdown()));
   origin = `http://${shownHost(config.HOST)}:${server.addr.port}`;
 
   isolates.warmUp();
   await apps.resume();
   const given = config.BUTTERBASE_BOOTSTRAP_KEY;
   const bootstrapped = await accounts.bootstrap(given?.reveal());
-  const prepared = prepareBundler(bundling).catch((error) =>
-    log.error("Functions cannot be deployed", { error })
-  );
-  opened.defer(() => prepared);
+  const preparing = new AbortController();
+  const prepared = prepareBundler({ ...bundling, signal: preparing.signal }).catch((error) => {
+    if (!preparing.signal.aborted) log.error("Functions cannot be deployed", { error });
+  });
+  opened.defer(() => {
+    preparing.abort();
+    return prepared;
+  });
   let sampleUrl: string | null = null;
   if (bootstrapped !== null && config.BUTTERBASE_SAMPLE_APP === "on") {
-    const owner = await keys.check(bootstrapped.key.key);
-    if (owner !== null) {
-      const path = await createSampleApp({ apps, registry: appRegistry, functions, owner, code: helloCode });
-      sampleUrl = `${apiBase()}${path}`;
+    try {
+      const owner = await keys.check(bootstrapped.key.key);
+      const path = owner &&
+        await createSampleApp({ apps, registry: appRegistry, functions, owner, code: helloCode });
+      sampleUrl = path && `${apiBase()}${path}`;
+    } catch (error) {
+      // The owner's key exists by now and is shown once: without the sample the start must still come to that.
+      log.error("The app hello could not be made", { error });
     }
   }
   ready = true;

@@ -99,9 +99,9 @@ export class Apps {
         },
       );
     }
-    const wanted = name.replaceAll("_", "-").replace(/-+$/, "").slice(0, 55);
+    const wanted = name.replaceAll("_", "-").replace(/-+$/, "");
     if (!await isSubdomainTaken(sql, wanted)) return wanted;
-    return `${wanted}-${crypto.getRandomValues(new Uint8Array(3)).toHex()}`;
+    return `${wanted.slice(0, 56)}-${crypto.getRandomValues(new Uint8Array(3)).toHex()}`;
   }
 
   #provision(app: AppRow): void {
@@ -249,11 +249,17 @@ export function parseAllowedOrigins(body: unknown): string[] {
   if (!Array.isArray(origins) || origins.length === 0) {
     return fail("allowed_origins must be an array of at least one URL");
   }
-  return origins.map((origin) => {
-    const url = typeof origin === "string" ? URL.parse(origin) : null;
-    if (url === null || url.origin === "null") {
-      return fail(`${JSON.stringify(origin)} is not an origin, as https://app.example.com is`);
-    }
-    return url.origin;
-  });
+  return origins.map((origin) =>
+    originOf(origin) ??
+      fail(`${JSON.stringify(origin).slice(0, 200)} is not an origin, as https://app.example.com is`)
+  );
+}
+
+/** What a browser sends as `Origin` from there, or `null` when it would send none. */
+function originOf(text: unknown): string | null {
+  const url = typeof text === "string" ? URL.parse(text) : null;
+  if (url === null) return null;
+  if (url.origin !== "null") return url.origin;
+  // Web views say `capacitor://localhost` and the like, which URL takes for no origin.
+  return url.host === "" ? null : `${url.protocol}//${url.host}`;
 }

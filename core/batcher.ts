@@ -19,6 +19,7 @@ export class Batcher<Row> {
   #writing: Promise<void> | null = null;
   #dropped = 0;
   #failures = 0;
+  #isClosed = false;
 
   constructor(parts: BatcherParts<Row>) {
     this.#parts = parts;
@@ -37,16 +38,27 @@ export class Batcher<Row> {
       this.#dropped += excess;
     }
     if (this.#rows.length >= this.#parts.batch && this.#failures === 0) this.#start();
-    else this.#timer ??= setTimeout(() => this.#start(), this.#parts.everyMs * (1 + this.#failures));
+    else this.#later();
   }
 
   /** Resolves when all that was added before is written, or could not be. */
   async flush(): Promise<void> {
-    await this.#writing;
-    if (this.#rows.length > 0) {
+    // Twice: a write that was under way may fail, and its rows are then tried once more.
+    for (let round = 0; round < 2; round++) {
       this.#start();
       await this.#writing;
     }
+  }
+
+  /** Flushes, and starts nothing more: what could not be written then is lost. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.flush();
+  }
+
+  #later(): void {
+    if (this.#isClosed) return;
+    this.#timer ??= setTimeout(() => this.#start(), this.#parts.everyMs * (1 + this.#failures));
   }
 
   #start(): void {
@@ -55,9 +67,7 @@ export class Batcher<Row> {
     if (this.#writing !== null || this.#rows.length === 0) return;
     this.#writing = this.#drain().finally(() => {
       this.#writing = null;
-      if (this.#rows.length > 0) {
-        this.#timer ??= setTimeout(() => this.#start(), this.#parts.everyMs * (1 + this.#failures));
-      }
+      if (this.#rows.length > 0) this.#later();
     });
   }
 

@@ -79,7 +79,7 @@ export class InvocationLog implements AsyncDisposable {
 
   async close(): Promise<void> {
     clearInterval(this.#upkeep);
-    await this.flush();
+    await this.#batcher.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,7 @@
 // One isolate host as a process and a socket: STARTING → RUNNING → GONE. It carries frames and knows nothing of runs.
 // The process ends when the socket closes, so a server that dies leaves none behind.
 
+import { setImmediate } from "node:timers";
 import { egressFlags, type EgressRules } from "./egress.ts";
 import { type Bytes, type Frame, FrameReader, FrameWriter } from "./protocol/frames.ts";
 
@@ -74,11 +75,11 @@ export class HostProcess {
     return host;
   }
 
-  /** Sends what was written to `out`, at the end of this turn. */
+  /** Sends what was written to `out`, once this turn of the event loop is over: a write costs more than many frames. */
   flushSoon(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
+    setImmediate(() => {
       this.#scheduled = false;
       if (!this.#writing) void this.#flush();
     });

@@ -158,6 +158,7 @@ export class Supervisor implements AsyncDisposable {
 
   async #startHost(memoryLimitMb: number): Promise<Host> {
     const { execPath = Deno.execPath(), denoDir, socketDir, clock, limits } = this.#parts;
+    // deno-lint-ignore prefer-const -- frames may come before the host is made.
     let host: Host | undefined;
     const ready = Promise.withResolvers<void>();
     const process = await HostProcess.start({

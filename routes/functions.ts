@@ -24,13 +24,16 @@ export interface FunctionRoutesParts {
   invoker: Invoker;
   apiBase: () => string;
   ip: ClientIp;
+  /** Whether the node takes work: false once it drains, which open log streams would hold up for ever. */
+  serving: () => boolean;
 }
 
 const deployBodyBytes = 2 * 1024 * 1024;
 const testBodyBytes = 10 * 1024 * 1024;
 const invalidated = { success: true, attempts: 1 };
 
-export function functionRoutes({ auth, functions, invoker, apiBase, ip }: FunctionRoutesParts): Hono<Env> {
+export function functionRoutes(parts: FunctionRoutesParts): Hono<Env> {
+  const { auth, functions, invoker, apiBase, ip, serving } = parts;
   const routes = new Hono<Env>();
 
   routes.post("/v1/:app_id/functions", auth.readyApp, async (c) => {
@@ -140,7 +143,7 @@ export function functionRoutes({ auth, functions, invoker, apiBase, ip }: Functi
     return streamSSE(c, async (stream) => {
       let silentMs = 0;
       const sent = new Set<string>();
-      while (!stream.aborted) {
+      while (!stream.aborted && serving()) {
         // Rows of one instant may be stored apart: it is read again, and what was sent is skipped.
         const rows = await functions.logsAfter(c.var.app, name, {
           since: new Date(since.getTime() - 1),

@@ -63,7 +63,7 @@ export function createRoutes(parts: RoutesParts): Hono<Env> {
   routes.route("/", accountRoutes({ auth, accounts: parts.accounts }));
   routes.route("/", keyRoutes({ auth, keys, registry }));
   routes.route("/", appRoutes({ auth, apps, apiBase, functionNames: (id) => functions.names(id) }));
-  routes.route("/", functionRoutes({ auth, functions, invoker, apiBase, ip }));
+  routes.route("/", functionRoutes({ auth, functions, invoker, apiBase, ip, serving: parts.health.ready }));
   routes.onError(onError(log));
   routes.notFound((c) =>
     errorResponse(

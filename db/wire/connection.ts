@@ -134,7 +134,11 @@ export class Connection {
     const current = this.#expected[0];
     // Without a question pending, only the server's farewell (an error) or a parameter's new value can come.
     if (current === undefined) return;
-    if (message.type === copyIn) void this.#transport.write(new Outgoing().copyFail("not supported").bytes);
+    if (message.type === copyIn) {
+      this.#transport.write(new Outgoing().copyFail("not supported").bytes).catch((error) =>
+        this.#end(error)
+      );
+    }
     const overflowedBefore = current.reader.overflowed;
     const reply = current.reader.take(message);
     if (!overflowedBefore && current.reader.overflowed) this.cancel().catch(() => this.close());

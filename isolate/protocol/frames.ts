@@ -53,6 +53,9 @@ export interface Frame {
   payload: Bytes;
 }
 
+/** A writer's buffer that has grown beyond this is given away with its content. */
+const keptBytes = 256 * 1024;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const empty = new Uint8Array(0);
@@ -121,9 +124,13 @@ export class FrameWriter {
 
   /** All frames so far, in a buffer that the caller owns and may transfer; the writer is empty again. */
   take(): Bytes {
-    const taken = this.#buffer.subarray(0, this.#length);
-    this.#buffer = new Uint8Array(this.#initialBytes);
-    this.#view = new DataView(this.#buffer.buffer);
+    const large = this.#length > keptBytes;
+    // A copy of its own size costs less than a new large buffer each time; what is large already is handed over.
+    const taken = large ? this.#buffer.subarray(0, this.#length) : this.#buffer.slice(0, this.#length);
+    if (large) {
+      this.#buffer = new Uint8Array(this.#initialBytes);
+      this.#view = new DataView(this.#buffer.buffer);
+    }
     this.#length = 0;
     return taken;
   }

@@ -1,6 +1,7 @@
 // The worker's end of the channel to the server. What is sent within one turn of the event loop goes as one message,
 // unless it must not wait: a handler may block right after it printed.
 
+import { setImmediate } from "node:timers";
 import { type Frame, FrameReader, FrameWriter } from "../protocol/frames.ts";
 
 export interface Port {
@@ -12,6 +13,8 @@ export interface Port {
   /** Counts an invocation as begun, where the host's main thread sees it. */
   begin(): void;
 }
+
+const atTurnEnd = setImmediate;
 
 type Post = (message: Uint8Array, transfer: Transferable[]) => void;
 
@@ -25,7 +28,6 @@ export function openPort(onFrame: (frame: Frame) => void): Promise<Port> {
     addEventListener: typeof addEventListener;
   };
   const post: Post = scope.postMessage.bind(globalThis);
-  const schedule = queueMicrotask.bind(globalThis);
   const out = new FrameWriter();
   const reader = new FrameReader();
   let begun: Int32Array;
@@ -43,7 +45,7 @@ export function openPort(onFrame: (frame: Frame) => void): Promise<Port> {
     soon() {
       if (scheduled) return;
       scheduled = true;
-      schedule(now);
+      atTurnEnd(now);
     },
     begin: () => void Atomics.add(begun, 0, 1),
   };

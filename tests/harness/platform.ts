@@ -1,3 +1,4 @@
+// deno-lint-ignore-file no-explicit-any -- what a route answers is what a test looks at.
 // A whole platform for tests: a real server on a free port, real PostgreSQL, real isolates. One for each test file; every
 // test makes an app of its own in it.
 
@@ -23,7 +24,6 @@ export interface TestPlatform extends AsyncDisposable {
   /** `fetch` of a path, with a platform key unless `key` is null, and JSON for an object as body. */
   request(method: string, path: string, options?: RequestOptions): Promise<Response>;
   /** The same, answering status and parsed body. */
-  // deno-lint-ignore no-explicit-any -- what a route answers is what the test looks at.
   json(
     method: string,
     path: string,
@@ -34,7 +34,6 @@ export interface TestPlatform extends AsyncDisposable {
   /** Deploys and answers the function's public URL. Public by default (`auth: "none"`). */
   deploy(app: string, name: string, code: string, options?: DeployOptions): Promise<string>;
   /** Lines of the function's log, newest first, once there are at least `count`. */
-  // deno-lint-ignore no-explicit-any -- as above.
   logs(app: string, name: string, options?: { count?: number; query?: string }): Promise<any[]>;
   /** Adds an account; its first key. */
   addAccount(email?: string): Promise<string>;
