@@ -32,6 +32,8 @@ export interface Platform extends AsyncDisposable {
   readonly isolates: Supervisor;
   readonly invocationLog: InvocationLog;
   readonly tokens: Awaited<ReturnType<typeof createEndUserTokens>>;
+  /** Every route, `ALL` for those of any method. */
+  readonly routes: readonly { method: string; path: string }[];
   stop(): Promise<void>;
 }
 
@@ -97,12 +99,24 @@ export async function startPlatform(
   await invocationLog.open();
   opened.use(invocationLog);
   const bundling = { cacheDir: join(dataDir, "cache", "bundler"), environment: Deno.env.toObject() };
+  const preparing = new AbortController();
+  const prepared = prepareBundler({ ...bundling, signal: preparing.signal }).catch((error) => {
+    if (!preparing.signal.aborted) log.error("Functions cannot be deployed", { error });
+  });
+  opened.defer(() => {
+    preparing.abort();
+    return prepared;
+  });
   const functions = new Functions({
     sql,
     sealer,
     registry: functionRegistry,
     log: invocationLog,
-    bundle: (code) => bundleSource(code, bundling),
+    bundle: async (code) => {
+      // Two processes that put the bundler's parts in place at once get in each other's way.
+      await prepared;
+      return await bundleSource(code, bundling);
+    },
     apiBase,
   });
   const invoker = new Invoker({
@@ -146,14 +160,6 @@ export async function startPlatform(
   await apps.resume();
   const given = config.BUTTERBASE_BOOTSTRAP_KEY;
   const bootstrapped = await accounts.bootstrap(given?.reveal());
-  const preparing = new AbortController();
-  const prepared = prepareBundler({ ...bundling, signal: preparing.signal }).catch((error) => {
-    if (!preparing.signal.aborted) log.error("Functions cannot be deployed", { error });
-  });
-  opened.defer(() => {
-    preparing.abort();
-    return prepared;
-  });
   let sampleUrl: string | null = null;
   if (bootstrapped !== null && config.BUTTERBASE_SAMPLE_APP === "on") {
     try {
@@ -189,6 +195,7 @@ export async function startPlatform(
     isolates,
     invocationLog,
     tokens,
+    routes: routes.routes,
     stop,
     [Symbol.asyncDispose]: stop,
   };

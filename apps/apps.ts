@@ -109,7 +109,9 @@ export class Apps {
     const work = async () => {
       try {
         await databases.create(app.db_name);
-        await setProvisioning(sql, app.id, { status: "ready", error: null });
+        const isWanted = await setProvisioning(sql, app.id, { status: "ready", error: null });
+        // Another node deleted the app before there was a database to drop.
+        if (!isWanted) await databases.drop(app.db_name);
       } catch (error) {
         log.error("An app's database could not be made", { app: app.id, error });
         const message =
@@ -123,9 +125,14 @@ export class Apps {
 
   /** Takes up what a crash left half done. */
   async resume(): Promise<void> {
-    for (const app of await listUnfinishedApps(this.#parts.sql)) {
-      if (app.provisioning_status === "deleting") await this.#drop(app);
-      else this.#provision(app);
+    const { sql, log } = this.#parts;
+    for (const app of await listUnfinishedApps(sql)) {
+      if (app.provisioning_status !== "deleting") this.#provision(app);
+      else {
+        await this.#drop(app).catch((error) =>
+          log.error("A deleted app's database could not be dropped", { app: app.id, error })
+        );
+      }
     }
   }
 

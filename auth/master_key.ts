@@ -3,6 +3,7 @@
 
 import { join } from "node:path";
 import { Secret } from "../core/config.ts";
+import { AppError } from "../core/errors.ts";
 import { type Sealer, SealError } from "../core/sealing.ts";
 import type { Sql } from "../db/mod.ts";
 import { claimPlatformSetting } from "../db/queries/settings.ts";
@@ -32,22 +33,27 @@ export async function loadMasterKey(given: Secret | null, dataDir: string): Prom
 function readKey(text: string, path: string): Secret {
   const key = text.trim();
   if (keyForm.test(key)) return new Secret(key);
-  throw new Error(
-    `The master key in "${path}" is damaged: it must be 64 hexadecimal digits. Restore it from a backup.`,
+  throw new AppError(
+    "RESOURCE_CONFLICT",
+    `The master key in "${path}" is damaged: it must be 64 hexadecimal digits`,
+    { remediation: "Restore the file from a backup." },
   );
 }
 
-/** @throws {Error} when the database's secrets are sealed with another key; nothing is changed then. */
+/** @throws {AppError} when the database's secrets are sealed with another key; nothing is changed then. */
 export async function checkMasterKey(sql: Sql, sealer: Sealer): Promise<void> {
   const check = await claimPlatformSetting(sql, "master_key_check", await sealer.seal("ok", checkPlace));
   try {
     await sealer.open(check, checkPlace);
   } catch (error) {
     if (!(error instanceof SealError)) throw error;
-    throw new Error(
-      "The master key does not open this database's secrets: it was first used with another one. " +
-        "Set BUTTERBASE_MASTER_KEY to that key, or restore master.key in the data folder.",
-      { cause: error },
+    throw new AppError(
+      "RESOURCE_CONFLICT",
+      "The master key does not open this database's secrets: it was first used with another one",
+      {
+        cause: error,
+        remediation: "Set BUTTERBASE_MASTER_KEY to that key, or restore master.key in the data folder.",
+      },
     );
   }
 }

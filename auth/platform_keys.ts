@@ -73,13 +73,28 @@ async function hashKey(key: string): Promise<string> {
 export async function createPlatformKeys({ sql, notices, clock }: PlatformKeysParts): Promise<PlatformKeys> {
   // By the key itself: this map lives no longer than the requests that carry it, and hashing costs more than a call.
   const known = new Lru<string, Known>(10_000);
-  await notices.subscribe(topic, () => known.clear());
-  notices.onReconnect(() => known.clear());
+  // What was read before a change must not be remembered after it.
+  let epoch = 0;
+  const forget = () => {
+    epoch++;
+    known.clear();
+  };
+  await notices.subscribe(topic, forget);
+  notices.onReconnect(forget);
+
+  function remember(key: string, principal: PlatformPrincipal | null, readIn: number): void {
+    if (readIn !== epoch) return;
+    known.set(key, {
+      principal,
+      until: clock.monotonic() + (principal === null ? unknownForMs : knownForMs),
+    });
+  }
 
   async function look(key: string): Promise<PlatformPrincipal | null> {
+    const started = epoch;
     const row = await findPlatformKey(sql, await hashKey(key));
     if (row === null) {
-      known.set(key, { principal: null, until: clock.monotonic() + unknownForMs });
+      remember(key, null, started);
       return null;
     }
     const principal: PlatformPrincipal = {
@@ -90,7 +105,7 @@ export async function createPlatformKeys({ sql, notices, clock }: PlatformKeysPa
       reach: reachOf(row.scopes),
       operator: row.operator && row.scopes.includes("*"),
     };
-    known.set(key, { principal, until: clock.monotonic() + knownForMs });
+    remember(key, principal, started);
     await touchPlatformKey(sql, row.id);
     return principal;
   }
@@ -115,6 +130,7 @@ export async function createPlatformKeys({ sql, notices, clock }: PlatformKeysPa
         scopes: [...new Set([...own, ...additionalScopes])],
       });
       // Somebody may have tried it before it existed.
+      epoch++;
       known.delete(key);
       return { key, keyId: id, prefix, name };
     },
@@ -124,11 +140,11 @@ export async function createPlatformKeys({ sql, notices, clock }: PlatformKeysPa
       if (revoked === null) {
         throw new AppError("RESOURCE_NOT_FOUND", `Cannot revoke key "${id}": you have no such key`);
       }
-      known.clear();
+      forget();
       await notices.publish(topic, "revoked");
     },
     async forgetAll() {
-      known.clear();
+      forget();
       await notices.publish(topic, "changed");
     },
   };

@@ -126,7 +126,7 @@ const settings = {
     "warn",
   ),
   DATABASE_URL: secret(
-    "PostgreSQL server to use instead of the embedded one; its role must be a superuser, or have CREATEDB, CREATEROLE and BYPASSRLS",
+    "PostgreSQL server to use instead of the embedded one; PostgreSQL 15 or later; its role must be a superuser",
     /^postgres(ql)?:\/\//,
     "a postgres:// URL",
   ),

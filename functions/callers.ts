@@ -33,6 +33,8 @@ export type Credential =
   | { kind: "platform"; principal: PlatformPrincipal }
   | { kind: "end_user"; principal: EndUserPrincipal };
 
+export const noCredential: Credential = { kind: "none" };
+
 export interface CallerParts {
   keys: PlatformKeys;
   tokens: EndUserTokens;
@@ -44,9 +46,9 @@ export async function readCredential(
   app: App,
   authorization: string | null,
 ): Promise<Credential> {
-  if (authorization === null || !authorization.startsWith("Bearer ")) return { kind: "none" };
+  if (authorization === null || !authorization.startsWith("Bearer ")) return noCredential;
   const token = authorization.slice("Bearer ".length).trim();
-  if (token === "" || token === app.anonKey) return { kind: "none" };
+  if (token === "" || token === app.anonKey) return noCredential;
   if (looksLikePlatformKey(token)) {
     const principal = await keys.check(token);
     if (principal === null) return { kind: "invalid" };

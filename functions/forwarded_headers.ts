@@ -60,13 +60,14 @@ const hopByHop = new Set([
 ]);
 
 /** Headers of the answer; several `Set-Cookie` stay several. */
-export function responseHeaders(given: readonly [string, string][], stream: boolean): Headers {
-  const headers = new Headers();
-  for (const [name, value] of given) if (!hopByHop.has(name)) headers.append(name, value);
-  if (!headers.has("content-type")) headers.set("content-type", "application/octet-stream");
-  if (stream && headers.get("content-type")?.startsWith("text/event-stream")) {
-    headers.set("cache-control", "no-cache, no-transform");
-    headers.set("x-accel-buffering", "no");
-  }
-  return headers;
+export function responseHeaders(given: readonly [string, string][], stream: boolean): [string, string][] {
+  const headers = given.filter(([name]) => !hopByHop.has(name));
+  const type = headers.find(([name]) => name === "content-type")?.[1];
+  if (type === undefined) headers.push(["content-type", "application/octet-stream"]);
+  if (!stream || !type?.startsWith("text/event-stream")) return headers;
+  return [
+    ...headers.filter(([name]) => name !== "cache-control" && name !== "x-accel-buffering"),
+    ["cache-control", "no-cache, no-transform"],
+    ["x-accel-buffering", "no"],
+  ];
 }

@@ -3,7 +3,16 @@
 import { AppError } from "../core/errors.ts";
 import type { HttpAuth, TriggerDeclaration, TriggerType } from "../core/trigger.ts";
 
+/**
+ * Segments are plain, or a whole `:name`, and the last may be `*`. More than that URLPattern turns into regular
+ * expressions that take for ever on some paths, and every call of this node would wait for them.
+ */
+const pathForm = /^(?=\/)(\/(:[A-Za-z_]\w*|[^:*(){}+?#\\/\s]*))*(\/\*)?$/;
+
 const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/** No `Request` can have these, so no handler can see them. */
+const unheardOf = new Set(["CONNECT", "TRACE", "TRACK"]);
 
 /** An enabled http trigger, ready to judge requests. */
 export interface HttpTrigger {
@@ -37,8 +46,11 @@ export function checkTriggerConfig(
     }
   }
   if (pattern !== undefined) {
-    if (typeof pattern !== "string" || !pattern.startsWith("/")) {
-      throw wrong(`${path}.path`, `must be a path that begins with "/": it is ${JSON.stringify(pattern)}`);
+    if (typeof pattern !== "string" || !pathForm.test(pattern)) {
+      throw wrong(
+        `${path}.path`,
+        `must be a path as "/", "/items/:id" or "/files/*": it is ${JSON.stringify(pattern).slice(0, 200)}`,
+      );
     }
     try {
       new URLPattern({ pathname: pattern });
@@ -88,8 +100,9 @@ export function checkHttpRequest(trigger: HttpTrigger, name: string, method: str
       },
     );
   }
-  if (trigger.methods !== null && !trigger.methods.has(method)) {
-    const allow = [...trigger.methods].join(", ");
+  const refused = trigger.methods === null ? unheardOf.has(method) : !trigger.methods.has(method);
+  if (refused) {
+    const allow = [...trigger.methods ?? methods].join(", ");
     throw new AppError(
       "METHOD_NOT_ALLOWED",
       `The function "${name}" does not answer ${method}: it answers ${allow}`,

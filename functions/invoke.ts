@@ -38,7 +38,8 @@ export interface Invocation {
   /** Path as the log shows it: the public one for http, `/<trigger>/<name>` otherwise. */
   path: string;
   ip: string | null;
-  signal: AbortSignal;
+  /** Aborts when the caller is gone. */
+  signal: () => AbortSignal;
   depth: number;
   /** The platform's own test endpoint runs functions of a paused app. */
   whenPaused: "refuse" | "run";
@@ -56,7 +57,8 @@ export interface InvokerParts {
 
 export class Invoker {
   readonly #parts: InvokerParts;
-  readonly #running = new Set<Promise<unknown>>();
+  #running = 0;
+  #idle: (() => void)[] = [];
 
   constructor(parts: InvokerParts) {
     this.#parts = parts;
@@ -77,12 +79,16 @@ export class Invoker {
     const { app, fn } = invocation;
     if (app.paused !== null && invocation.whenPaused === "refuse") throw pausedError(app);
     const { registry, databases, clock, apiBase } = this.#parts;
-    const calls = new CtxCalls({
-      app,
-      identity: invocation.caller.identity,
-      databases,
-      invoke: (request, signal) => this.#nested(invocation, request, signal),
-    });
+    // Made at the first call of ctx: many a function makes none.
+    let calls: CtxCalls | undefined;
+    const callsOf = () =>
+      calls ??= new CtxCalls({
+        app,
+        identity: invocation.caller.identity,
+        databases,
+        invoke: (request, signal) => this.#nested(invocation, request, signal),
+      });
+    this.#running++;
     const startedAt = clock.now();
     const started = clock.monotonic();
     const outcome = await this.#parts.run({
@@ -102,21 +108,20 @@ export class Invoker {
       },
       timeoutMs: fn.timeoutMs,
       signal: invocation.signal,
-      onCall: (call) => calls.answer(call),
-      onEnd: () => calls.end(),
+      onCall: (call) => callsOf().answer(call),
+      onEnd: () => calls?.end(),
     });
     const durationMs = clock.monotonic() - started;
-    const recorded = outcome.report.then((report) =>
-      this.#record(invocation, outcome, report, startedAt, durationMs)
-    );
-    this.#running.add(recorded);
-    void recorded.finally(() => this.#running.delete(recorded));
+    void outcome.report.then((report) => {
+      this.#record(invocation, outcome, report, startedAt, durationMs);
+      if (--this.#running === 0) this.#idle.splice(0).forEach((resolve) => resolve());
+    });
     return outcome;
   }
 
   /** Resolves when no run that began before goes on; its rows are with the log then. */
   async settled(): Promise<void> {
-    await Promise.allSettled(this.#running);
+    if (this.#running > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
   /** `ctx.invoke`: another function of the same app, with the same user and role, one step deeper. */
@@ -166,7 +171,7 @@ export class Invoker {
       },
       path,
       ip: outer.ip,
-      signal,
+      signal: () => signal,
       depth,
       whenPaused: outer.whenPaused,
     };

@@ -33,9 +33,11 @@ function parseLimit(text: string | undefined): number {
 /** An ISO time, or milliseconds since 1970. */
 export function parseInstant(name: string, text: string | undefined): Date | null {
   if (text === undefined || text === "") return null;
-  const date = new Date(/^\d{10,16}$/.test(text) ? Number(text) : text);
+  const inMs = /^\d{10,16}$/.test(text);
+  const date = new Date(inMs ? Number(text) : text);
   const year = date.getUTCFullYear();
-  if (Number.isNaN(year) || year < 1970 || year > 9999) {
+  // Date takes much else for a time: "-1" is a day in 2001.
+  if (!(inMs || /^\d{4}-\d\d-\d\d/.test(text)) || Number.isNaN(year) || year < 1970 || year > 9999) {
     throw wrong(name, text, "an ISO 8601 time, as 2026-01-31T12:00:00Z");
   }
   return date;

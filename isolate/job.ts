@@ -32,8 +32,8 @@ export interface Job {
   request: InvocationRequest;
   context: RunContext;
   timeoutMs: number;
-  /** Aborts when whoever called is gone. */
-  signal: AbortSignal;
+  /** Aborts when whoever called is gone. Asked for only once a run lasts: most are over before that matters. */
+  signal: () => AbortSignal;
   onCall: CallHandler;
   /** Called once, when nothing of the run goes on: open transactions are to be rolled back. */
   onEnd?: () => void;

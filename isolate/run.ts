@@ -44,6 +44,8 @@ export class Run {
   #streamEndsAt = Infinity;
   #late: RunReport["late"] = null;
   #responseBytes = 0;
+  #watching = false;
+  #react: () => void = () => {};
   #unlisten: () => void = () => {};
 
   constructor(job: Job, limits: RunLimits) {
@@ -59,9 +61,19 @@ export class Run {
     return !this.answered && this.sender === null;
   }
 
+  /** What to do when whoever called is gone; nothing is done before `watchClient`. */
   onClientGone(react: () => void): void {
-    const { signal } = this.job;
     this.#unlisten();
+    this.#react = react;
+    this.#watching = false;
+  }
+
+  /** From now on the caller's going is noticed. */
+  watchClient(): void {
+    if (this.#watching || this.phase === "background" || this.ended) return;
+    this.#watching = true;
+    const signal = this.job.signal();
+    const react = this.#react;
     if (signal.aborted) return react();
     signal.addEventListener("abort", react, { once: true });
     this.#unlisten = () => signal.removeEventListener("abort", react);

@@ -221,6 +221,7 @@ export class Supervisor implements AsyncDisposable {
     host.residentBytes = residentBytes(host.pid) ?? host.residentBytes;
     const used = host.usedMb;
     for (const run of host.runs.values()) {
+      run.watchClient();
       if (used > run.peakMemoryMb) run.peakMemoryMb = used;
       if (run.dueAt <= now) host.overdue(run, now);
     }

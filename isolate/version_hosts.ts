@@ -49,6 +49,8 @@ export class VersionHosts {
     }
     run.dueAt = this.#parts.now() + run.job.timeoutMs;
     run.onClientGone(() => this.#leave(run));
+    run.watchClient();
+    if (run.ended) return;
     this.#waiting.push(run);
     this.#grow();
   }

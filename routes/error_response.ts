@@ -19,7 +19,7 @@ export function errorResponse(error: AppError, requestId: string): Response {
       ...(details === undefined ? {} : { details }),
       request_id: requestId,
     },
-  }, { status, headers });
+  }, { status, headers: { ...headers, "x-request-id": requestId } });
 }
 
 /** Hono's handler for whatever a route throws. */

@@ -4,8 +4,8 @@
 import { type Context, Hono } from "hono";
 import { appNotFound } from "../apps/access.ts";
 import type { AppRegistry } from "../apps/app_registry.ts";
-import type { TriggerContext } from "../core/invocation.ts";
-import { admit, type CallerParts, readCredential } from "../functions/callers.ts";
+import type { InvocationResponse, TriggerContext } from "../core/invocation.ts";
+import { admit, type CallerParts, noCredential, readCredential } from "../functions/callers.ts";
 import { requestHeaders, responseHeaders } from "../functions/forwarded_headers.ts";
 import type { FunctionRegistry } from "../functions/function_registry.ts";
 import { functionNotFound } from "../functions/functions.ts";
@@ -14,7 +14,7 @@ import { type Invoker, pausedError } from "../functions/invoke.ts";
 import { tooLarge } from "./body.ts";
 import { type ClientIp, clientIp } from "./client_ip.ts";
 import type { Env } from "./env.ts";
-import { boundedBody } from "./bounded_body.ts";
+import { boundedBody, noBody } from "./bounded_body.ts";
 
 export interface FnRoutesParts extends CallerParts {
   apps: AppRegistry;
@@ -50,11 +50,12 @@ async function invokePublic(c: Context<Env>, parts: FnRoutesParts): Promise<Resp
   checkHttpRequest(fn.http, name, c.req.method, subPath);
 
   const { raw } = c.req;
-  const credential = await readCredential(parts, app, raw.headers.get("authorization"));
+  const authorization = raw.headers.get("authorization");
+  const credential = authorization === null ? noCredential : await readCredential(parts, app, authorization);
   const caller = admit(credential, fn, raw.headers.get("x-butterbase-as-user"));
 
   const path = `/v1/${app.id}/fn/${fn.name}${subPath}`;
-  const { body, exceeded } = await boundedBody(raw, fnBodyBytes);
+  const { body, exceeded } = raw.body === null ? noBody : await boundedBody(raw, fnBodyBytes);
   const trigger: TriggerContext = {
     type: "http",
     id: null,
@@ -76,16 +77,22 @@ async function invokePublic(c: Context<Env>, parts: FnRoutesParts): Promise<Resp
     trigger,
     path,
     ip: clientIp(c, parts.ip),
-    signal: raw.signal,
+    signal: () => raw.signal,
     depth: 0,
     whenPaused: "refuse",
   });
   const answer = exceeded === null ? await running : await Promise.race([running, exceeded]);
-  const stream = answer.body instanceof ReadableStream;
-  return new Response(answer.body, {
-    status: answer.status,
-    headers: responseHeaders(answer.headers, stream),
-  });
+  const headers = responseHeaders(answer.headers, answer.body instanceof ReadableStream);
+  headers.push(["x-request-id", c.var.requestId]);
+  if (raw.method === "HEAD") return await headOf(answer, headers);
+  return new Response(answer.body, { status: answer.status, headers });
+}
+
+/** What HEAD is answered with: nobody reads a body, so one that flows is ended here. */
+async function headOf({ status, body }: InvocationResponse, headers: [string, string][]): Promise<Response> {
+  if (body instanceof ReadableStream) await body.cancel();
+  else if (body !== null) headers.push(["content-length", String(body.length)]);
+  return new Response(null, { status, headers });
 }
 
 /** The path as it was sent: the name is decoded once, and what it decodes to is never split again. */
@@ -93,8 +100,9 @@ function splitPath(url: string): { appId: string; name: string; subPath: string;
   const start = url.indexOf("/", url.indexOf("//") + 2);
   const query = url.indexOf("?", start);
   const path = query < 0 ? url.slice(start) : url.slice(start, query);
-  const [, , appId = "", , name = ""] = path.split("/", 5);
-  const subPath = path.slice("/v1//fn/".length + appId.length + name.length);
+  const [, v1 = "", appId = "", fn = "", name = ""] = path.split("/", 5);
+  // Any segment may have been sent percent-encoded.
+  const subPath = path.slice(v1.length + appId.length + fn.length + name.length + 4);
   return { appId, name: decoded(name), subPath, search: query < 0 ? "" : url.slice(query) };
 }
 

@@ -118,7 +118,7 @@ export function functionRoutes(parts: FunctionRoutesParts): Hono<Env> {
       trigger,
       path,
       ip: clientIp(c, ip),
-      signal: c.req.raw.signal,
+      signal: () => c.req.raw.signal,
       depth: 0,
       whenPaused: "run",
     });

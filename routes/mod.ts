@@ -1,6 +1,7 @@
 // The HTTP interface: the middlewares in one list, then a file for each noun.
 
 import { Hono } from "hono";
+import { RegExpRouter } from "hono/router/reg-exp-router";
 import type { AppRegistry } from "../apps/app_registry.ts";
 import type { Apps } from "../apps/apps.ts";
 import type { Accounts } from "../auth/accounts.ts";
@@ -22,7 +23,7 @@ import { type HealthParts, healthRoutes } from "./health.ts";
 import { keyRoutes } from "./keys.ts";
 import { cors } from "./middleware/cors.ts";
 import { createPlatformAuth } from "./middleware/platform_auth.ts";
-import { requestId } from "./middleware/request_id.ts";
+import { assignRequestId, requestId } from "./middleware/request_id.ts";
 
 export interface RoutesParts {
   log: Logger;
@@ -39,7 +40,16 @@ export interface RoutesParts {
   ip: ClientIp;
 }
 
-export function createRoutes(parts: RoutesParts): Hono<Env> {
+export interface Routes {
+  fetch(request: Request, peer: Env["Bindings"]): Response | Promise<Response>;
+  /** Every route, `ALL` for those of any method. */
+  readonly routes: readonly { method: string; path: string }[];
+}
+
+/** A call of a function, told by its URL before anything else is looked at: nothing else is as frequent. */
+const callForm = /^https?:\/\/[^/]*\/v1\/[^/?#]+\/fn\//;
+
+export function createRoutes(parts: RoutesParts): Routes {
   const {
     log,
     keys,
@@ -55,10 +65,6 @@ export function createRoutes(parts: RoutesParts): Hono<Env> {
   const auth = createPlatformAuth({ keys, registry, apps });
   const routes = new Hono<Env>();
   routes.use(requestId, cors(registry));
-  routes.route(
-    "/",
-    fnRoutes({ keys, tokens, apps: registry, functions: functionRegistry, invoker, apiBase, ip }),
-  );
   routes.route("/", healthRoutes(parts.health));
   routes.route("/", accountRoutes({ auth, accounts: parts.accounts }));
   routes.route("/", keyRoutes({ auth, keys, registry }));
@@ -73,5 +79,15 @@ export function createRoutes(parts: RoutesParts): Hono<Env> {
       c.var.requestId,
     )
   );
-  return routes;
+  const calls = new Hono<Env>({ router: new RegExpRouter() });
+  calls.use(assignRequestId, cors(registry));
+  calls.route(
+    "/",
+    fnRoutes({ keys, tokens, apps: registry, functions: functionRegistry, invoker, apiBase, ip }),
+  );
+  calls.onError(onError(log));
+  return {
+    fetch: (request, peer) => (callForm.test(request.url) ? calls : routes).fetch(request, peer),
+    routes: [...calls.routes, ...routes.routes],
+  };
 }

@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import {
   type DataFolder,
-  isAlive,
   makeDataFolder,
   type Program,
   runProgram,
@@ -204,7 +203,7 @@ Deno.test(
 Deno.test("a key given by BUTTERBASE_BOOTSTRAP_KEY works and is printed nowhere", options, async () => {
   await using folder = await makeDataFolder();
   await using program = await startProgram(folder.path, { BUTTERBASE_BOOTSTRAP_KEY: key });
-  assert.equal(program.stdout.length, 2);
+  assert.equal(program.stdout.length, 2, program.stderr.join("\n"));
   assert.match(program.stdout[0] ?? "", /^try it: curl /);
   assert.equal((await ask(program, "GET", "/apps")).apps.length, 1);
   const { stdout, stderr } = await program.stop();

@@ -81,7 +81,7 @@ Deno.test("a handler sees the public URL, with the sub-path and the query as the
   assert.equal(await seen("?"), `${url}?`);
   const other = await rawRequest(p.origin, `GET ${path}?a=b`, ["x-forwarded-host: evil.example"]);
   assert.equal(JSON.parse(other.text).url, `${url}?a=b`);
-  const encoded = await rawRequest(p.origin, `GET ${path.replace("/fn/", "/%66n/")}/deeper?a=b`);
+  const encoded = await rawRequest(p.origin, `GET ${path.replace("/fn/probe", "/fn/%70robe")}/deeper?a=b`);
   assert.equal(JSON.parse(encoded.text).url, `${url}/deeper?a=b`);
 });
 
@@ -104,7 +104,7 @@ Deno.test("headers reach the handler, but for those of the connection", async ()
     "Origin: https://shop.example",
     "Cookie: a=1",
     "Cookie: b=2",
-    "X-Custom: caf\u00e9".normalize("NFC").replace("\u00e9", "e"),
+    "X-Custom: as it is",
     "X-Twice: 1",
     "X-Twice: 2",
     "Authorization: Bearer whatever",
@@ -125,7 +125,7 @@ Deno.test("headers reach the handler, but for those of the connection", async ()
     "user-agent": "tester/1",
     origin: "https://shop.example",
     cookie: "a=1; b=2",
-    "x-custom": "cafe",
+    "x-custom": "as it is",
     "x-twice": "1, 2",
     authorization: "Bearer whatever",
     accept: "text/html",
@@ -344,7 +344,7 @@ Deno.test("a thrown error is hidden from the caller, and logged with the develop
   const response = await fetch(url);
   const { status, code: named, text } = await refusal(response);
   assert.deepEqual([status, named], [500, "FUNCTION_THREW"]);
-  assert.doesNotMatch(text, /secret|RangeError|thrower\.ts|order|stack/);
+  assert.doesNotMatch(text, /secret|RangeError|thrower\.ts|order|:4:/);
 
   const [row] = await p.logs(app, "thrower");
   assert.equal(row.id, response.headers.get("x-request-id"));
@@ -418,6 +418,12 @@ for (const [what, body, message] of badResponses) {
   });
 }
 
+Deno.test("a handler's `this` is nothing of the platform's", async () => {
+  const app = await p.createApp();
+  const url = await p.deploy(app, "own", `export default async function (req) { return Response.json([typeof this]); }`);
+  assert.deepEqual(await (await fetch(url)).json(), ["undefined"]);
+});
+
 Deno.test("what nobody awaits and nobody catches hurts no other call", async () => {
   const { app, url } = await deployed(`
     const kind = new URL(req.url).searchParams.get("kind");
@@ -440,7 +446,7 @@ Deno.test("what nobody awaits and nobody catches hurts no other call", async () 
   assert.equal(printed.length, 4);
   const [rejected] = printed.filter(([, message]) => message.includes("nobody waits"));
   assert.deepEqual(rejected?.[0], "error");
-  assert.match(rejected?.[1], /^Uncaught Error: nobody waits\n {4}at handler \(probe\.ts:3:\d+\)/);
+  assert.match(rejected?.[1], /^Uncaught Error: nobody waits\n {4}at handler \(probe\.ts:4:\d+\)/);
   assert.match(printed.map(([, message]) => message).join("\n"), /Uncaught Error: nobody catches/);
 });
 
@@ -471,7 +477,7 @@ Deno.test("console output is in the log: levels, values as Deno prints them, err
     'Map(1) { "k" => Set(1) { 1 } } 1970-01-01T00:00:00.000Z /re/g Symbol(s)',
   ]);
   assert.equal(lines[3][0], "error");
-  assert.match(lines[3][1], /^TypeError: it broke\n {4}at handler \(probe\.ts:5:\d+\)/);
+  assert.match(lines[3][1], /^TypeError: it broke\n {4}at handler \(probe\.ts:6:\d+\)/);
   assert.doesNotMatch(lines[3][1], /blob:|file:/);
   assert.deepEqual(lines[4], ["debug", "half is 50% more"]);
   assert.match(lines[5][1], /\[Circular/);

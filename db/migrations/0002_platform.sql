@@ -158,4 +158,3 @@ create table function_invocations (
   primary key (started_at, id)
 ) partition by range (started_at);
 create index function_invocations_of_function on function_invocations (function_id, started_at desc, id desc);
-create index function_invocations_of_app on function_invocations (app_id, started_at desc);

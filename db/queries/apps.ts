@@ -85,13 +85,16 @@ export async function listUnfinishedApps(sql: Sql): Promise<AppRow[]> {
     select * from apps where provisioning_status = 'deleting' and deleted_at is not null`;
 }
 
+/** `false` when the app was deleted meanwhile; its state stays as it is then. */
 export async function setProvisioning(
   sql: Sql,
   id: AppId,
   { status, error }: { status: ProvisioningStatus; error: string | null },
-): Promise<void> {
-  await sql`
-    update apps set provisioning_status = ${status}, provisioning_error = ${error}, updated_at = now() where id = ${id}`;
+): Promise<boolean> {
+  const rows = await sql`
+    update apps set provisioning_status = ${status}, provisioning_error = ${error}, updated_at = now()
+    where id = ${id} and deleted_at is null returning id`;
+  return rows.length > 0;
 }
 
 /** The app disappears for everyone at once; its database is dropped afterwards. */
@@ -101,11 +104,15 @@ export async function markAppDeleted(sql: Sql, id: AppId): Promise<void> {
     where id = ${id} and deleted_at is null`;
 }
 
-/** Nothing of the deleted app is left but its row, which keeps its id from being given again. */
+/** No secret and no trigger of the deleted app is left. Its row keeps its id from being given again. */
 export async function forgetApp(sql: Sql, id: AppId): Promise<void> {
   await sql.begin(async (tx) => {
     await tx`update apps set env_sealed = null, anon_key = '', provisioning_status = 'deleted' where id = ${id}`;
     await tx`delete from app_signing_keys where app_id = ${id}`;
+    await tx`
+      update functions set env_sealed = null, deleted_at = coalesce(deleted_at, now()), updated_at = now()
+      where app_id = ${id}`;
+    await tx`delete from function_triggers where app_id = ${id}`;
   });
 }
 

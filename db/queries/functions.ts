@@ -183,16 +183,15 @@ export interface ListedFunctionRow extends LiveFunctionRow {
 export async function listFunctions(sql: Sql, appId: AppId): Promise<ListedFunctionRow[]> {
   return await sql<ListedFunctionRow[]>`
     select f.*, v.number as version_number, v.memory_limit_mb, ${triggersOf(sql)},
-      coalesce(d.calls, 0) as day_calls, coalesce(d.errors, 0) as day_errors, d.avg_ms as day_avg_ms
+      d.calls as day_calls, d.errors as day_errors, d.avg_ms as day_avg_ms
     from functions f
     join function_versions v on v.id = f.version_id
-    left join (
-      select function_id, count(*)::int as calls, count(*) filter (where status_code >= 400)::int as errors,
+    cross join lateral (
+      select count(*)::int as calls, count(*) filter (where status_code >= 400)::int as errors,
         avg(duration_ms)::float8 as avg_ms
-      from function_invocations
-      where app_id = ${appId} and started_at > now() - interval '24 hours' and status in ('completed', 'failed')
-      group by function_id
-    ) d on d.function_id = f.id
+      from function_invocations i
+      where i.function_id = f.id and i.started_at > now() - interval '24 hours' and i.status in ('completed', 'failed')
+    ) d
     where f.app_id = ${appId} and f.deleted_at is null
     order by f.name`;
 }

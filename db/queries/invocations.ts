@@ -1,6 +1,6 @@
 // The invocation log: one row for each run, in a partition for each day (UTC).
 
-import type { Sql } from "postgres";
+import type { Sql, TransactionSql } from "postgres";
 import type { ConsoleEntry } from "../../core/invocation.ts";
 import type { AppId, FunctionId, VersionId } from "../../core/ids.ts";
 
@@ -64,35 +64,89 @@ export async function dropOldPartitions(sql: Sql, before: Date): Promise<string[
   return old;
 }
 
-/** Adds the rows and moves the functions' counters, in one transaction; a row that is there already is left alone. */
+const columns = [
+  "id",
+  "app_id",
+  "function_id",
+  "version_id",
+  "trigger_type",
+  "method",
+  "path",
+  "status",
+  "status_code",
+  "duration_ms",
+  "cpu_ms",
+  "memory_used_mb",
+  "request_bytes",
+  "response_bytes",
+  "error_message",
+  "error_stack",
+  "console_logs",
+  "user_id",
+  "caller_type",
+  "source_event_id",
+  "attempt_count",
+  "while_paused",
+  "started_at",
+  "completed_at",
+] as const satisfies (keyof InvocationRow)[];
+
+/**
+ * Adds the rows and moves the functions' counters, in one transaction. Rows that are there already are all there: the
+ * transaction that brought them was committed, and only its answer was lost.
+ */
 export async function insertInvocations(sql: Sql, rows: readonly InvocationRow[]): Promise<void> {
-  const documents = rows.map((row) => ({
-    ...row,
-    started_at: row.started_at.toISOString(),
-    completed_at: row.completed_at.toISOString(),
-  }));
-  await sql`
-    with given as (
-      select * from jsonb_populate_recordset(null::function_invocations, ${sql.json(documents as never)})
-    ), added as (
-      insert into function_invocations select * from given on conflict do nothing
-      returning function_id, status, status_code, duration_ms, started_at
-    ), sums as (
-      select function_id, count(*) as calls, count(*) filter (where status_code >= 400) as errors,
-        sum(duration_ms) as duration, max(started_at) as last_at,
-        (array_agg(status_code order by started_at desc))[1] as last_status
-      from added where status in ('completed', 'failed') group by function_id
-    ), ordered as (
-      -- Two nodes that flush at once lock the functions in the same order.
-      select f.id from functions f where f.id in (select function_id from sums) order by f.id for update
-    )
-    update functions f set
-      invocation_count = invocation_count + calls,
-      error_count = error_count + errors,
-      total_duration_ms = total_duration_ms + duration,
-      last_invoked_at = greatest(last_invoked_at, last_at),
-      last_status = case when last_at >= coalesce(last_invoked_at, last_at) then sums.last_status else f.last_status end
-    from sums join ordered on ordered.id = sums.function_id where f.id = sums.function_id`;
+  try {
+    await sql.begin(async (tx) => {
+      const copy = await tx.unsafe(`copy function_invocations (${columns.join(", ")}) from stdin`).writable();
+      await new Promise<void>((resolve, reject) => {
+        copy.on("error", reject);
+        copy.on("finish", resolve);
+        copy.end(rows.map(copyLine).join(""));
+      });
+      await moveCounters(tx, rows);
+    });
+  } catch (error) {
+    if ((error as { code?: string }).code !== "23505") throw error;
+  }
+}
+
+/** A row in the text form of COPY. */
+function copyLine(row: InvocationRow): string {
+  return `${columns.map((column) => copyValue(row[column])).join("\t")}\n`;
+}
+
+const escapes: Record<string, string> = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+function copyValue(value: InvocationRow[keyof InvocationRow]): string {
+  if (value === null) return "\\N";
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  const text = typeof value === "string" ? value : value instanceof Date ? value.toISOString() : JSON.stringify(value);
+  return text.replace(/[\\\n\r\t]/g, (letter) => escapes[letter] as string);
+}
+
+async function moveCounters(tx: TransactionSql, rows: readonly InvocationRow[]): Promise<void> {
+  const sums = new Map<string, { calls: number; errors: number; duration: number; last: InvocationRow }>();
+  for (const row of rows) {
+    if (row.status !== "completed" && row.status !== "failed") continue;
+    const sum = sums.get(row.function_id) ?? { calls: 0, errors: 0, duration: 0, last: row };
+    sum.calls++;
+    sum.duration += row.duration_ms;
+    if ((row.status_code ?? 0) >= 400) sum.errors++;
+    if (row.started_at >= sum.last.started_at) sum.last = row;
+    sums.set(row.function_id, sum);
+  }
+  // Two nodes that flush at once lock the functions in the same order.
+  for (const [id, { calls, errors, duration, last }] of [...sums].sort(([a], [b]) => a < b ? -1 : 1)) {
+    await tx`
+      update functions set
+        invocation_count = invocation_count + ${calls},
+        error_count = error_count + ${errors},
+        total_duration_ms = total_duration_ms + ${duration},
+        last_status = case when last_invoked_at > ${last.started_at} then last_status else ${last.status_code}::int end,
+        last_invoked_at = greatest(last_invoked_at, ${last.started_at})
+      where id = ${id}`;
+  }
 }
 
 export interface InvocationFilter {

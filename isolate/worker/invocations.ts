@@ -34,6 +34,12 @@ interface Running extends Printer {
 
 class BadResponse extends TypeError {
   override readonly name = "TypeError";
+  readonly #ours = true;
+
+  /** Unlike `instanceof`, this asks nothing of what was thrown, which may be a Proxy that throws. */
+  static is(thrown: unknown): boolean {
+    return typeof thrown === "object" && thrown !== null && #ours in thrown;
+  }
 }
 
 const NativeRequest = Request;
@@ -106,15 +112,13 @@ export class Invocations {
   }
 
   async #run(running: Running, head: InvokeHead, tail: Bytes): Promise<void> {
-    const { port } = this.#parts;
+    // Called bare: as a method it would have the parts, and so the channel, as its `this`.
+    const { port, handler } = this.#parts;
     try {
-      const response = await this.#parts.handler(
-        this.#request(running, head, tail),
-        this.#context(running, head),
-      );
+      const response = await handler(this.#request(running, head, tail), this.#context(running, head));
       await this.#answer(running, response);
     } catch (thrown) {
-      const kind = thrown instanceof BadResponse ? "bad_response" : "threw";
+      const kind = BadResponse.is(thrown) ? "bad_response" : "threw";
       port.out.json(FrameKind.Threw, running.id, { kind, error: reportError(thrown) });
       port.soon();
       // A handler that threw has no background: the contract drops it.
@@ -162,7 +166,7 @@ export class Invocations {
     if (!(response instanceof NativeResponse)) {
       throw new BadResponse(`The handler returned ${describe(response)}: it must return a Response`);
     }
-    if (response.bodyUsed) {
+    if (response.bodyUsed || response.body?.locked) {
       throw new BadResponse("The handler returned a Response whose body was already read");
     }
     const { status } = response;

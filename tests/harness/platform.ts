@@ -4,6 +4,8 @@
 
 import { type Config, readConfig } from "../../core/config.ts";
 import { silentLogger } from "../../core/log.ts";
+import type { Sql } from "../../db/mod.ts";
+import { closeSql, openSql, parseDatabaseUrl } from "../../db/server.ts";
 import { openTestDatabase } from "../../db/testing.ts";
 import { type Platform, startPlatform } from "../../main.ts";
 
@@ -21,6 +23,8 @@ export interface TestPlatform extends AsyncDisposable {
   readonly platform: Platform;
   readonly origin: string;
   readonly databaseUrl: string;
+  /** The control database, to look at what is stored. */
+  readonly sql: Sql;
   /** `fetch` of a path, with a platform key unless `key` is null, and JSON for an object as body. */
   request(method: string, path: string, options?: RequestOptions): Promise<Response>;
   /** The same, answering status and parsed body. */
@@ -54,18 +58,27 @@ export interface RequestOptions {
   redirect?: RequestRedirect;
 }
 
-/** Starts it; `overrides` are settings by their environment names. */
-export async function startTestPlatform(overrides: Record<string, string> = {}): Promise<TestPlatform> {
+/**
+ * Starts it; `overrides` are settings by their environment names. With `joining`, it is a second node on the databases of
+ * that platform, which must outlive it.
+ */
+export async function startTestPlatform(
+  overrides: Record<string, string> = {},
+  { joining }: { joining?: TestPlatform } = {},
+): Promise<TestPlatform> {
   await using opened = new AsyncDisposableStack();
-  const database = opened.use(await openTestDatabase());
+  const { databaseUrl } = joining ?? opened.use(await openTestDatabase());
+  const server = parseDatabaseUrl(databaseUrl);
+  const sql = openSql(server, server.controlDatabase, { max: 2 });
+  opened.defer(() => closeSql(sql));
   const dataDir = await Deno.makeTempDir({ prefix: "bb-test-" });
   opened.defer(() => Deno.remove(dataDir, { recursive: true }));
   const config: Config = readConfig({
     PORT: "0",
     BUTTERBASE_DATA_DIR: dataDir,
-    DATABASE_URL: database.databaseUrl,
+    DATABASE_URL: databaseUrl,
     BUTTERBASE_MASTER_KEY: "1".repeat(64),
-    BUTTERBASE_BOOTSTRAP_KEY: ownerKey,
+    ...(joining === undefined ? { BUTTERBASE_BOOTSTRAP_KEY: ownerKey } : {}),
     BUTTERBASE_SAMPLE_APP: "off",
     BUTTERBASE_APP_CONNECTIONS: "16",
     BUTTERBASE_WARM_HOSTS: "1",
@@ -103,7 +116,8 @@ export async function startTestPlatform(overrides: Record<string, string> = {}):
   return {
     platform,
     origin,
-    databaseUrl: database.databaseUrl,
+    databaseUrl,
+    sql,
     request,
     json,
     async createApp({ key = ownerKey } = {}) {

@@ -45,7 +45,9 @@ export class RawConnection implements Disposable {
   async head(): Promise<Pick<RawAnswer, "status" | "headers">> {
     let end: number;
     while ((end = decoder.decode(this.#rest).indexOf("\r\n\r\n")) < 0) {
-      if (!await this.#fill()) throw new Error(`The answer ended within its head: ${decoder.decode(this.#rest)}`);
+      if (!await this.#fill()) {
+        throw new Error(`The answer ended within its head: ${decoder.decode(this.#rest)}`);
+      }
     }
     const [first = "", ...lines] = decoder.decode(this.#rest.subarray(0, end)).split("\r\n");
     this.#rest = this.#rest.slice(end + 4);
