@@ -1,5 +1,6 @@
 // One run of a version: what goes in, what comes out, and what is remembered of it.
 
+import type { AppError } from "./errors.ts";
 import type { InvocationCause } from "./trigger.ts";
 
 export const consoleLevels = ["log", "info", "warn", "error", "debug"] as const;
@@ -116,6 +117,8 @@ export type Outcome =
     | { kind: "threw"; error: ReportedError }
     | { kind: "bad_response"; error: ReportedError }
     | { kind: "boot_failed"; error: ReportedError }
+    /** The request could not be had whole: it is too large, or broke off. */
+    | { kind: "request_broke"; error: AppError }
     | { kind: "overloaded"; waiting: number; limit: number }
     | { kind: "stopped"; reason: StopReason; limit: number | null; used: number | null }
   )

@@ -17,13 +17,14 @@ import {
   updateFunctionEnv,
   updateFunctionSettings,
 } from "../db/queries/functions.ts";
-import { listInvocations, type LoggedInvocation } from "../db/queries/invocations.ts";
+import { listInvocations } from "../db/queries/invocations.ts";
 import { deploy, type Deployed } from "./deploy.ts";
 import type { FunctionDraft } from "./function_draft.ts";
 import { functionEnvPlace, type FunctionRegistry, type LiveFunction } from "./function_registry.ts";
 import { functionDetail, listedFunction, type LogView, logView } from "./function_views.ts";
 import type { InvocationLog } from "./invocation_log.ts";
 import type { LogQuery } from "./log_query.ts";
+import { LogTail } from "./log_tail.ts";
 import type { BundledSource } from "./source/mod.ts";
 
 export interface FunctionsParts {
@@ -115,24 +116,29 @@ export class Functions {
       limit: limit + 1,
       since,
       errorsOnly,
-      order: "newest_first",
     });
     return { logs: found.slice(0, limit).map(logView), hasMore: found.length > limit };
   }
 
-  /** The next lines of the log after `since`, oldest first, for a tail that goes on. */
-  async logsAfter(
+  /**
+   * Looks at the log from `since` on, or from now: each call of the answer gives the lines that have come, and `null` once
+   * the function is gone.
+   * @throws {AppError} RESOURCE_NOT_FOUND.
+   */
+  async tail(
     app: App,
     name: string,
-    query: { since: Date; errorsOnly: boolean },
-  ): Promise<LoggedInvocation[]> {
-    const row = await this.#row(app, name, { deleted: "hide" });
-    return await listInvocations(this.#parts.sql, {
-      functionId: row.id,
-      limit: 100,
-      order: "oldest_first",
-      ...query,
-    });
+    { since, errorsOnly }: { since: Date | null; errorsOnly: boolean },
+  ): Promise<() => Promise<LogView[] | null>> {
+    const { sql, registry } = this.#parts;
+    const { id, timeoutMs } = await this.live(app, name);
+    // Beside its timeout a run has 30 s for background work.
+    const longestRunMs = timeoutMs + 60_000;
+    const tail = new LogTail({ sql, functionId: id, since, now: Date.now(), longestRunMs, errorsOnly });
+    return async () => {
+      if (await registry.find(app.id, name) === null) return null;
+      return (await tail.next()).map(logView);
+    };
   }
 
   async #row(app: App, name: string, { deleted }: { deleted: "hide" | "show" }): Promise<LiveFunctionRow> {

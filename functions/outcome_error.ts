@@ -13,6 +13,8 @@ export function outcomeError(failure: Failure, name: string): AppError {
       return new AppError("FUNCTION_BAD_RESPONSE", `The function "${name}" did not return a valid Response`);
     case "boot_failed":
       return new AppError("FUNCTION_BOOT_FAILED", `The function "${name}" could not be loaded`);
+    case "request_broke":
+      return failure.error;
     case "overloaded":
       return new AppError(
         "FUNCTION_OVERLOADED",

@@ -15,8 +15,8 @@ export interface RequestSenderParts {
   stream: ReadableStream<Bytes>;
   onChunk(bytes: Bytes): void;
   onEnd(): void;
-  /** The client's body broke off. */
-  onBroken(): void;
+  /** The client's body broke off, or is too large. */
+  onBroken(error: unknown): void;
 }
 
 export function sendRequestBody({ stream, onChunk, onEnd, onBroken }: RequestSenderParts): RequestSender {
@@ -41,8 +41,8 @@ export function sendRequestBody({ stream, onChunk, onEnd, onBroken }: RequestSen
           onChunk(chunk);
         }
       }
-    } catch {
-      if (!stopped) onBroken();
+    } catch (error) {
+      if (!stopped) onBroken(error);
     }
   }
 

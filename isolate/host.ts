@@ -1,6 +1,7 @@
 // An isolate host with the runs it serves: EMPTY → SERVING → RETIRING → GONE. A host serves one version for life. Once a
 // run has broken a limit it takes no more, lets the others finish while it still answers, and is killed.
 
+import { AppError } from "../core/errors.ts";
 import type { ConsoleEntry, ReportedError, StopReason } from "../core/invocation.ts";
 import type { Clock } from "../core/clock.ts";
 import { receiveResponseBody, sendRequestBody } from "./body_streams.ts";
@@ -118,7 +119,8 @@ export class Host {
     };
     out.jsonWithTail(FrameKind.Invoke, run.id, head, body instanceof Uint8Array ? body : noTail);
     if (body instanceof ReadableStream) this.#sendBody(run, body);
-    this.#process.flushSoon();
+    if (this.runs.size === 1) this.#process.flush();
+    else this.#process.flushSoon();
     run.onClientGone(() => this.#clientGone(run));
   }
 
@@ -131,8 +133,23 @@ export class Host {
       stream,
       onChunk: (bytes) => frame(FrameKind.RequestChunk, bytes),
       onEnd: () => frame(FrameKind.RequestEnd),
-      onBroken: () => frame(FrameKind.RequestBroken),
+      onBroken: (error) => {
+        frame(FrameKind.RequestBroken);
+        this.#requestBroke(run, error);
+      },
     });
+  }
+
+  /** Its caller is told at once; the handler sees a body that fails, and its deadline stays. */
+  #requestBroke(run: Run, error: unknown): void {
+    const { dueAt } = run;
+    run.answer({
+      kind: "request_broke",
+      error: error instanceof AppError
+        ? error
+        : new AppError("REQUEST_ERROR", "The request's body broke off before its end", { cause: error }),
+    });
+    run.dueAt = dueAt;
   }
 
   #clientGone(run: Run): void {
@@ -148,7 +165,9 @@ export class Host {
     const run = this.runs.get(id);
     switch (kind) {
       case FrameKind.Head:
-        return run && this.#responded(run, payload);
+        return void (run && this.#responded(run, payload));
+      case FrameKind.Finished:
+        return run && this.#finished(run, payload);
       case FrameKind.Settled:
         return run && this.#settled(run, decodeJson<SettledMessage>(payload));
       case FrameKind.Call:
@@ -181,7 +200,13 @@ export class Host {
     }
   }
 
-  #responded(run: Run, payload: Bytes): void {
+  #finished(run: Run, payload: Bytes): void {
+    run.cpuMs = Number(this.#responded(run, payload)) || 0;
+    this.#endRun(run);
+  }
+
+  /** Hands the answer on; what the worker says of its CPU time, if it does. */
+  #responded(run: Run, payload: Bytes): number | undefined {
     if (run.answered) return;
     const { head, tail } = decodeJsonWithTail<ResponseHead>(payload);
     const { status, headers } = head;
@@ -193,6 +218,7 @@ export class Host {
     }
     const body = head.body === "none" ? null : head.body === "whole" ? tail : run.receiver?.stream ?? null;
     run.respond({ status, headers, body }, this.#parts.clock.monotonic());
+    return head.cpuMs;
   }
 
   #credit(run: Run, count: number): void {
@@ -324,8 +350,7 @@ export class Host {
         clearTimeout(timer);
         resolve(begun);
       });
-      this.#process.out.bytes(FrameKind.Report, 0);
-      this.#process.flushSoon();
+      this.#process.report();
     });
   }
 

@@ -3,7 +3,7 @@
 
 import { setImmediate } from "node:timers";
 import { egressFlags, type EgressRules } from "./egress.ts";
-import { type Bytes, type Frame, FrameReader, FrameWriter } from "./protocol/frames.ts";
+import { type Bytes, type Frame, FrameKind, FrameReader, FrameWriter } from "./protocol/frames.ts";
 
 export interface HostProcessParts {
   memoryLimitMb: number;
@@ -25,13 +25,22 @@ export interface HostDeath {
 }
 
 const readBytes = 256 * 1024;
-let lastSocket = 0;
+/** Longest time a host may take to come up. */
+const startTimeoutMs = 15_000;
+
+interface SocketPaths {
+  control: string;
+  worker: string;
+}
 
 export class HostProcess {
   readonly out = new FrameWriter(16 * 1024);
   readonly pid: number;
   readonly gone: Promise<HostDeath>;
   #child: Deno.ChildProcess;
+  /** To the main thread. */
+  #control: Deno.UnixConn | null = null;
+  /** To the worker. */
   #socket: Deno.UnixConn | null = null;
   #scheduled = false;
   #writing = false;
@@ -44,10 +53,24 @@ export class HostProcess {
 
   /** @throws when the process does not come up; nothing of it is left then. */
   static async start(parts: HostProcessParts): Promise<HostProcess> {
-    const path = `${parts.socketDir}/h${Deno.pid}-${++lastSocket}`;
-    using listener = Deno.listen({ transport: "unix", path });
+    // A folder of the host's own, gone once it is connected: the paths that its permissions name then lead nowhere.
+    const folder = await Deno.makeTempDir({ dir: parts.socketDir, prefix: "h" });
+    const paths: SocketPaths = { control: `${folder}/c`, worker: `${folder}/w` };
+    try {
+      using control = Deno.listen({ transport: "unix", path: paths.control });
+      using worker = Deno.listen({ transport: "unix", path: paths.worker });
+      return await HostProcess.#connect(parts, { paths, control, worker });
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  }
+
+  static async #connect(
+    parts: HostProcessParts,
+    { paths, control, worker }: { paths: SocketPaths; control: Deno.UnixListener; worker: Deno.UnixListener },
+  ): Promise<HostProcess> {
     const child = new Deno.Command(parts.execPath, {
-      args: hostArguments(parts, path),
+      args: hostArguments(parts, paths),
       clearEnv: true,
       env: { DENO_DIR: parts.denoDir, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
       stdin: "null",
@@ -56,22 +79,18 @@ export class HostProcess {
     }).spawn();
     const gone = watch(child);
     const host = new HostProcess(child, gone);
-    try {
-      const connected = listener.accept();
-      const first = await Promise.race([connected, gone]);
-      if (!("readable" in first)) {
-        throw new Error(
-          `An isolate host ended while it started: ${first.lastWords || `exit code ${first.code}`}`,
-        );
-      }
-      host.#socket = first as Deno.UnixConn;
-    } catch (error) {
-      host.kill();
-      throw error;
-    } finally {
-      await Deno.remove(path).catch(() => {});
+    const accepted = Promise.all([control.accept(), worker.accept()]);
+    accepted.catch(() => {});
+    const timer = setTimeout(() => host.kill(), startTimeoutMs);
+    const first = await Promise.race([accepted, gone]);
+    clearTimeout(timer);
+    if (!Array.isArray(first)) {
+      throw new Error(
+        `An isolate host ended while it started: ${first.lastWords || `exit code ${first.code}`}`,
+      );
     }
-    void host.#read(parts);
+    [host.#control, host.#socket] = first;
+    void host.#serve(parts);
     return host;
   }
 
@@ -79,10 +98,13 @@ export class HostProcess {
   flushSoon(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      if (!this.#writing) void this.#flush();
-    });
+    setImmediate(() => this.flush());
+  }
+
+  /** Sends it now: for a worker that has nothing else to do. */
+  flush(): void {
+    this.#scheduled = false;
+    if (!this.#writing) void this.#write();
   }
 
   kill(): void {
@@ -93,7 +115,7 @@ export class HostProcess {
     }
   }
 
-  async #flush(): Promise<void> {
+  async #write(): Promise<void> {
     this.#writing = true;
     try {
       while (this.out.length > 0 && this.#socket !== null) {
@@ -108,27 +130,37 @@ export class HostProcess {
     }
   }
 
-  async #read({ onFrame, onGone }: HostProcessParts): Promise<void> {
-    const reader = new FrameReader();
-    const buffer: Bytes = new Uint8Array(readBytes);
-    try {
-      for (;;) {
-        const count = await this.#socket!.read(buffer);
-        if (count === null) break;
-        reader.push(buffer.slice(0, count), onFrame);
-      }
-    } catch {
-      // A reset socket or a frame that cannot be: either way this host is over.
-    }
+  /** Asks the main thread, which answers however busy the worker is. */
+  report(): void {
+    const frames = new FrameWriter(64);
+    frames.bytes(FrameKind.Report, 0);
+    this.#control?.write(frames.take()).catch(() => this.kill());
+  }
+
+  async #serve({ onFrame, onGone }: HostProcessParts): Promise<void> {
+    // Either socket's end is the end of the host; a frame that cannot be is too.
+    await Promise.race([read(this.#control, onFrame), read(this.#socket, onFrame)]).catch(() => {});
     this.kill();
     const death = await this.gone;
-    try {
-      this.#socket?.close();
-    } catch {
-      // Closed already.
+    for (const socket of [this.#control, this.#socket]) {
+      try {
+        socket?.close();
+      } catch {
+        // Closed already.
+      }
     }
-    this.#socket = null;
+    this.#control = this.#socket = null;
     onGone(death);
+  }
+}
+
+async function read(socket: Deno.UnixConn | null, onFrame: (frame: Frame) => void): Promise<void> {
+  const reader = new FrameReader();
+  const buffer: Bytes = new Uint8Array(readBytes);
+  for (;;) {
+    const count = await socket?.read(buffer) ?? null;
+    if (count === null) return;
+    reader.push(buffer.slice(0, count), onFrame);
   }
 }
 
@@ -149,9 +181,12 @@ async function lastWords(stream: ReadableStream<Uint8Array>): Promise<string> {
   return kept.trim();
 }
 
-/** The process may read the modules that its worker is made of and use its socket, and nothing else of the machine. */
-function hostArguments({ memoryLimitMb, egress }: HostProcessParts, socketPath: string): string[] {
-  const worker = new URL("./worker/bootstrap.ts", import.meta.url);
+/** The process may read the modules that its worker is made of and use its sockets, and nothing else of the machine. */
+function hostArguments(
+  { memoryLimitMb, egress }: HostProcessParts,
+  { control, worker }: SocketPaths,
+): string[] {
+  const bootstrap = new URL("./worker/bootstrap.ts", import.meta.url);
   const modules = ["./worker/", "./protocol/", "../core/"].map((path) =>
     new URL(path, import.meta.url).pathname
   );
@@ -166,11 +201,12 @@ function hostArguments({ memoryLimitMb, egress }: HostProcessParts, socketPath: 
     "--quiet",
     "--unstable-worker-options",
     `--v8-flags=--max-old-space-size=${memoryLimitMb}`,
-    `--allow-read=${[...modules, socketPath].join(",")}`,
-    `--allow-write=${socketPath}`,
+    `--allow-read=${[...modules, control, worker].join(",")}`,
+    `--allow-write=${control},${worker}`,
     ...egressFlags(egress),
     new URL("./host/main.ts", import.meta.url).href,
-    socketPath,
-    worker.href,
+    control,
+    worker,
+    bootstrap.href,
   ];
 }

@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import { AppError } from "../core/errors.ts";
 import type { Env } from "./env.ts";
 
-/** Longest body of a management request; a deploy may be twice that, and is told apart by its route. */
+/** Longest body of a management request; a deploy may be longer. */
 export const managementBodyBytes = 1024 * 1024;
 
 /** @throws {AppError} PAYLOAD_TOO_LARGE before the rest of the body is read. */
@@ -33,7 +33,7 @@ export async function readJson(c: Context<Env>, limit = managementBodyBytes): Pr
   const bytes = await readBytes(c, limit);
   if (bytes.length === 0) throw new AppError("REQUEST_ERROR", "The request has no body: send a JSON object");
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes), refuseProto);
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes), refuseUnusable);
   } catch (error) {
     throw new AppError("REQUEST_ERROR", `The body is not valid JSON: ${(error as Error).message}`, {
       remediation: "Send a JSON object in UTF-8.",
@@ -41,8 +41,14 @@ export async function readJson(c: Context<Env>, limit = managementBodyBytes): Pr
   }
 }
 
-function refuseProto(key: string, value: unknown): unknown {
+/** Refuses what no column could hold, so that it is the caller's mistake wherever it stands. */
+function refuseUnusable(key: string, value: unknown): unknown {
   if (key === "__proto__") throw new SyntaxError('the key "__proto__" is not allowed');
+  for (const text of [key, value]) {
+    if (typeof text !== "string") continue;
+    if (text.includes("\0")) throw new SyntaxError("a text in it holds a NUL character");
+    if (!text.isWellFormed()) throw new SyntaxError("a text in it holds half of a surrogate pair");
+  }
   return value;
 }
 

@@ -7,60 +7,50 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** Bodies up to this size are read whole: one message instead of a stream. */
 const wholeBytes = 64 * 1024;
 
-export interface BoundedBody {
-  body: Bytes | ReadableStream<Bytes> | null;
-  /** Rejects with PAYLOAD_TOO_LARGE when a stream passes the limit; `null` when that cannot happen. */
-  exceeded: Promise<never> | null;
-}
-
-export const noBody: BoundedBody = { body: null, exceeded: null };
-
-export async function boundedBody(request: Request, limit: number): Promise<BoundedBody> {
-  if (request.body === null || request.method === "GET" || request.method === "HEAD") {
-    return noBody;
-  }
+/** The body, if there is one; a stream of it fails with PAYLOAD_TOO_LARGE where it passes the limit. */
+export async function boundedBody(
+  request: Request,
+  limit: number,
+): Promise<Bytes | ReadableStream<Bytes> | null> {
+  if (request.body === null || request.method === "GET" || request.method === "HEAD") return null;
   const declared = request.headers.get("content-length");
   if (declared !== null && Number(declared) <= wholeBytes) {
     const body = await request.bytes() as Bytes;
-    return { body: body.length === 0 ? null : body, exceeded: null };
+    return body.length === 0 ? null : body;
   }
-  let stream = request.body as ReadableStream<Bytes>;
-  if (declared === null && !request.headers.has("transfer-encoding")) {
-    // Of HTTP/1.1 that says that there is none; HTTP/2 says it only by the end of the stream.
-    const begun = await firstChunk(stream);
-    if (begun === null) return { body: null, exceeded: null };
-    stream = begun;
-  }
-  const { promise: exceeded, reject } = Promise.withResolvers<never>();
-  exceeded.catch(() => {});
-  let length = 0;
-  const counted = new TransformStream<Bytes, Bytes>({
-    transform(chunk, controller) {
-      length += chunk.length;
-      if (length <= limit) return controller.enqueue(chunk);
-      const error = tooLarge(length, limit);
-      reject(error);
-      controller.error(error);
-    },
-  });
-  return { body: stream.pipeThrough(counted), exceeded };
+  const reader = (request.body as ReadableStream<Bytes>).getReader();
+  // Neither header: of HTTP/1.1 that says that there is no body, HTTP/2 says it only by the end of the stream.
+  const unsaid = declared === null && !request.headers.has("transfer-encoding");
+  const first = unsaid ? await firstBytes(reader) : new Uint8Array(0);
+  return first === null ? null : boundedStream(reader, first, limit);
 }
 
-/** The same stream once its first bytes are there; `null` when it ended before. */
-async function firstChunk(stream: ReadableStream<Bytes>): Promise<ReadableStream<Bytes> | null> {
-  const reader = stream.getReader();
-  let first: Bytes;
-  do {
+async function firstBytes(reader: ReadableStreamDefaultReader<Bytes>): Promise<Bytes | null> {
+  for (;;) {
     const { done, value } = await reader.read();
     if (done) return null;
-    first = value;
-  } while (first.length === 0);
+    if (value.length > 0) return value;
+  }
+}
+
+function boundedStream(
+  reader: ReadableStreamDefaultReader<Bytes>,
+  first: Bytes,
+  limit: number,
+): ReadableStream<Bytes> {
+  let length = first.length;
   return new ReadableStream<Bytes>({
-    start: (controller) => controller.enqueue(first),
+    start(controller) {
+      if (length > 0) controller.enqueue(first);
+    },
     async pull(controller) {
       const { done, value } = await reader.read();
-      if (done) controller.close();
-      else controller.enqueue(value);
+      if (done) return controller.close();
+      length += value.length;
+      if (length <= limit) return controller.enqueue(value);
+      const error = tooLarge(length, limit);
+      controller.error(error);
+      await reader.cancel(error);
     },
     cancel: (reason) => reader.cancel(reason),
   }, { highWaterMark: 0 });

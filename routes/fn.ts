@@ -14,7 +14,7 @@ import { type Invoker, pausedError } from "../functions/invoke.ts";
 import { tooLarge } from "./body.ts";
 import { type ClientIp, clientIp } from "./client_ip.ts";
 import type { Env } from "./env.ts";
-import { boundedBody, noBody } from "./bounded_body.ts";
+import { boundedBody } from "./bounded_body.ts";
 
 export interface FnRoutesParts extends CallerParts {
   apps: AppRegistry;
@@ -55,7 +55,7 @@ async function invokePublic(c: Context<Env>, parts: FnRoutesParts): Promise<Resp
   const caller = admit(credential, fn, raw.headers.get("x-butterbase-as-user"));
 
   const path = `/v1/${app.id}/fn/${fn.name}${subPath}`;
-  const { body, exceeded } = raw.body === null ? noBody : await boundedBody(raw, fnBodyBytes);
+  const body = raw.body === null ? null : await boundedBody(raw, fnBodyBytes);
   const trigger: TriggerContext = {
     type: "http",
     id: null,
@@ -63,7 +63,7 @@ async function invokePublic(c: Context<Env>, parts: FnRoutesParts): Promise<Resp
     time: new Date().toISOString(),
     config: {},
   };
-  const running = parts.invoker.invoke({
+  const answer = await parts.invoker.invoke({
     id: c.var.requestId,
     app,
     fn,
@@ -81,7 +81,6 @@ async function invokePublic(c: Context<Env>, parts: FnRoutesParts): Promise<Resp
     depth: 0,
     whenPaused: "refuse",
   });
-  const answer = exceeded === null ? await running : await Promise.race([running, exceeded]);
   const headers = responseHeaders(answer.headers, answer.body instanceof ReadableStream);
   headers.push(["x-request-id", c.var.requestId]);
   if (raw.method === "HEAD") return await headOf(answer, headers);

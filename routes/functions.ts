@@ -7,13 +7,13 @@ import { AppError } from "../core/errors.ts";
 import type { TriggerContext } from "../core/invocation.ts";
 import { platformCaller } from "../functions/callers.ts";
 import { requestHeaders, responseHeaders } from "../functions/forwarded_headers.ts";
-import { parseFunctionDraft } from "../functions/function_draft.ts";
-import { functionUrl, logView } from "../functions/function_views.ts";
+import { functionLimits, parseFunctionDraft } from "../functions/function_draft.ts";
+import { functionUrl } from "../functions/function_views.ts";
 import type { Functions } from "../functions/functions.ts";
 import type { Invoker } from "../functions/invoke.ts";
 import { parseInstant, parseLogQuery } from "../functions/log_query.ts";
 import { readEnvVars } from "./apps.ts";
-import { readBytes, readJson } from "./body.ts";
+import { managementBodyBytes, readBytes, readJson } from "./body.ts";
 import { type ClientIp, clientIp } from "./client_ip.ts";
 import type { Env } from "./env.ts";
 import type { PlatformAuth } from "./middleware/platform_auth.ts";
@@ -28,7 +28,8 @@ export interface FunctionRoutesParts {
   serving: () => boolean;
 }
 
-const deployBodyBytes = 2 * 1024 * 1024;
+/** Code at its limit fits with every character of it escaped, and the other fields. */
+const deployBodyBytes = 2 * functionLimits.codeBytes + managementBodyBytes;
 const testBodyBytes = 10 * 1024 * 1024;
 const invalidated = { success: true, attempts: 1 };
 
@@ -134,38 +135,26 @@ export function functionRoutes(parts: FunctionRoutesParts): Hono<Env> {
   });
 
   routes.get("/v1/:app_id/functions/:name/logs/stream", auth.readyApp, async (c) => {
-    const { errorsOnly } = parseLogQuery(c.req.query());
-    const name = c.req.param("name");
-    let since = parseInstant("Last-Event-ID", c.req.header("last-event-id")) ??
-      parseInstant("since", c.req.query("since")) ?? new Date();
+    const { errorsOnly, since } = parseLogQuery(c.req.query());
     // A function that does not exist is told before the stream begins.
-    await functions.live(c.var.app, name);
+    const next = await functions.tail(c.var.app, c.req.param("name"), {
+      since: parseInstant("Last-Event-ID", c.req.header("last-event-id")) ?? since,
+      errorsOnly,
+    });
     return streamSSE(c, async (stream) => {
       let silentMs = 0;
-      const sent = new Set<string>();
-      while (!stream.aborted && serving()) {
-        // Rows of one instant may be stored apart: it is read again, and what was sent is skipped.
-        const rows = await functions.logsAfter(c.var.app, name, {
-          since: new Date(since.getTime() - 1),
-          errorsOnly,
-        });
-        const fresh = rows.filter((row) => row.started_at >= since && !sent.has(row.id));
-        for (const row of fresh) {
-          await stream.writeSSE({
-            id: row.started_at.toISOString(),
-            event: "log",
-            data: JSON.stringify(logView(row)),
-          });
-          if (row.started_at > since) sent.clear();
-          since = row.started_at;
-          sent.add(row.id);
+      while (!stream.aborted && serving() && await auth.holds(c)) {
+        const lines = await next();
+        if (lines === null) return;
+        for (const line of lines) {
+          await stream.writeSSE({ id: line.timestamp, event: "log", data: JSON.stringify(line) });
         }
-        silentMs = fresh.length > 0 ? 0 : silentMs + 500;
+        silentMs = lines.length > 0 ? 0 : silentMs + 500;
         if (silentMs >= 15_000) {
           await stream.write(": keepalive\n\n");
           silentMs = 0;
         }
-        if (fresh.length < 100) await stream.sleep(500);
+        if (lines.length < 100) await stream.sleep(500);
       }
     });
   });

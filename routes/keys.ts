@@ -32,6 +32,15 @@ export function keyRoutes({ auth, keys, registry }: KeyRoutesParts): Hono<Env> {
       );
     }
     const app = await findManagedApp(registry, draft.targetAppId, principal);
+    if (app.ownerId !== principal.accountId) {
+      throw new AppError(
+        "AUTH_INSUFFICIENT_PERMISSIONS",
+        `Cannot create a key for the app "${app.id}": it belongs to another account`,
+        {
+          remediation: "Have the app's owner create the key; an account key of the operator reaches the app.",
+        },
+      );
+    }
     return { kind: "app", appId: app.id };
   }
 

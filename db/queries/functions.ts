@@ -76,7 +76,7 @@ export async function lockFunction(
   const [row] = await tx<LiveFunctionRow[]>`
     select f.*, v.number as version_number, v.memory_limit_mb, ${triggersOf(tx)}
     from functions f join function_versions v on v.id = f.version_id
-    where f.app_id = ${appId} and f.name = ${name}`;
+    where f.app_id = ${appId} and f.name = ${name} for update of f`;
   return row ?? null;
 }
 

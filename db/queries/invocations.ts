@@ -116,13 +116,18 @@ function copyLine(row: InvocationRow): string {
   return `${columns.map((column) => copyValue(row[column])).join("\t")}\n`;
 }
 
+const special = /[\\\n\r\t]/;
 const escapes: Record<string, string> = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 function copyValue(value: InvocationRow[keyof InvocationRow]): string {
   if (value === null) return "\\N";
   if (typeof value === "number" || typeof value === "boolean") return String(value);
-  const text = typeof value === "string" ? value : value instanceof Date ? value.toISOString() : JSON.stringify(value);
-  return text.replace(/[\\\n\r\t]/g, (letter) => escapes[letter] as string);
+  const text = typeof value === "string"
+    ? value
+    : value instanceof Date
+    ? value.toISOString()
+    : JSON.stringify(value);
+  return !special.test(text) ? text : text.replace(/[\\\n\r\t]/g, (letter) => escapes[letter] as string);
 }
 
 async function moveCounters(tx: TransactionSql, rows: readonly InvocationRow[]): Promise<void> {
@@ -155,18 +160,39 @@ export interface InvocationFilter {
   /** Strictly after this start. */
   since: Date | null;
   errorsOnly: boolean;
-  order: "newest_first" | "oldest_first";
 }
 
+/** Newest first. */
 export async function listInvocations(sql: Sql, filter: InvocationFilter): Promise<LoggedInvocation[]> {
-  const { functionId, limit, since, errorsOnly, order } = filter;
+  const { functionId, limit, since, errorsOnly } = filter;
   return await sql<LoggedInvocation[]>`
     select i.*, v.number as version_number
     from function_invocations i left join function_versions v on v.id = i.version_id
     where i.function_id = ${functionId}
       ${since === null ? sql`` : sql`and i.started_at > ${since}`}
       ${errorsOnly ? sql`and i.error_message is not null` : sql``}
-    order by i.started_at ${order === "newest_first" ? sql`desc` : sql`asc`},
-      i.id ${order === "newest_first" ? sql`desc` : sql`asc`}
-    limit ${limit}`;
+    order by i.started_at desc, i.id desc limit ${limit}`;
+}
+
+export interface EndedFilter {
+  functionId: FunctionId;
+  /** Strictly after both; the first keeps the search short. */
+  startedAfter: Date;
+  endedAfter: Date;
+  /** Ids to leave out. */
+  except: readonly string[];
+  errorsOnly: boolean;
+  limit: number;
+}
+
+/** Rows in the order their runs ended. */
+export async function listEndedInvocations(sql: Sql, filter: EndedFilter): Promise<LoggedInvocation[]> {
+  const { functionId, startedAfter, endedAfter, except, errorsOnly, limit } = filter;
+  return await sql<LoggedInvocation[]>`
+    select i.*, v.number as version_number
+    from function_invocations i left join function_versions v on v.id = i.version_id
+    where i.function_id = ${functionId} and i.started_at > ${startedAfter} and i.completed_at > ${endedAfter}
+      and i.id <> all (${except as string[]}::uuid[])
+      ${errorsOnly ? sql`and i.error_message is not null` : sql``}
+    order by i.completed_at, i.id limit ${limit}`;
 }

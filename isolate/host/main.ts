@@ -1,20 +1,11 @@
-// The main thread of an isolate host: it carries frames between the server's socket and the worker, answers for the
-// worker when that is stuck, and ends the process when the server is gone. It never runs user code.
-// CONNECTING → PUMPING → gone.
+// The main thread of an isolate host: it starts the worker, answers for it when that is stuck, and ends the process when
+// the server is gone. The worker has a socket of its own to the server; this thread never runs user code.
+// CONNECTING → WATCHING → gone.
 
-import {
-  type Bytes,
-  firstWorkerKind,
-  frameHeadBytes,
-  FrameKind,
-  FrameReader,
-  FrameWriter,
-} from "../protocol/frames.ts";
+import { type Bytes, FrameKind, FrameReader, FrameWriter } from "../protocol/frames.ts";
 
-const readBytes = 256 * 1024;
-
-const [socketPath, workerUrl] = Deno.args as [string, string];
-const socket = await Deno.connect({ transport: "unix", path: socketPath });
+const [controlPath, workerPath, workerUrl] = Deno.args as [string, string, string];
+const control = await Deno.connect({ transport: "unix", path: controlPath });
 
 // The worker counts here the invocations it has begun, where this thread can read it however busy the worker is.
 const begun = new Int32Array(new SharedArrayBuffer(4));
@@ -26,8 +17,9 @@ const options: any = {
   deno: {
     permissions: {
       net: "inherit",
-      read: false,
-      write: false,
+      // Its socket, whose folder is gone once it is connected: what these grant is nothing by then.
+      read: [workerPath],
+      write: [workerPath],
       env: false,
       run: false,
       ffi: false,
@@ -47,13 +39,11 @@ function send(bytes: Bytes): void {
 async function writeAll(bytes: Bytes): Promise<void> {
   try {
     let written = 0;
-    while (written < bytes.length) written += await socket.write(bytes.subarray(written));
+    while (written < bytes.length) written += await control.write(bytes.subarray(written));
   } catch {
     Deno.exit(0);
   }
 }
-
-worker.onmessage = (event: MessageEvent<Bytes>) => send(event.data);
 
 // A throw that nothing in the worker caught. Without preventDefault the whole process would end, and with it the
 // answers of other invocations.
@@ -64,40 +54,20 @@ worker.onerror = (event) => {
   send(frames.take());
 };
 
-worker.postMessage(begun);
+worker.postMessage({ begun, path: workerPath });
 
-const control = new FrameReader();
-
-/** Answers the frames that are for this thread; everything else goes to the worker as it came. */
-function answer(kind: number, id: number): void {
-  if (kind !== FrameKind.Report) return;
-  const frames = new FrameWriter(64);
-  frames.json(FrameKind.ReportAnswer, id, { begun: Atomics.load(begun, 0), ...Deno.memoryUsage() });
-  send(frames.take());
-}
-
-/** Whole frames for the worker are passed on together, one message for each read. */
-class Pump {
-  #frames = new FrameWriter(64 * 1024);
-
-  push(chunk: Bytes): void {
-    control.push(chunk, ({ kind, id, payload }) => {
-      if (kind < firstWorkerKind) answer(kind, id);
-      else this.#frames.bytes(kind as FrameKind, id, payload);
-    });
-    if (this.#frames.length < frameHeadBytes) return;
-    const bytes = this.#frames.take();
-    worker.postMessage(bytes, [bytes.buffer]);
-  }
-}
-
-const pump = new Pump();
-const buffer = new Uint8Array(readBytes);
+const reader = new FrameReader();
+const buffer = new Uint8Array(4096);
 try {
   for (;;) {
-    const count = await socket.read(buffer);
+    const count = await control.read(buffer);
     if (count === null) break;
-    pump.push(buffer.slice(0, count));
+    reader.push(buffer.slice(0, count), ({ kind, id }) => {
+      if (kind !== FrameKind.Report) return;
+      const frames = new FrameWriter(64);
+      frames.json(FrameKind.ReportAnswer, id, { begun: Atomics.load(begun, 0) });
+      send(frames.take());
+    });
   }
 } finally {
   // Also when the worker spins: exit on the main thread ends the process at once.

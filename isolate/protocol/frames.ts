@@ -1,6 +1,5 @@
 // The bytes between the server and an isolate host: frames of `u32 length | u8 kind | u32 id | payload`, little-endian,
-// where length counts what follows it. The id is an invocation's, or a call's. A frame is never split between two
-// messages to the worker; the host's main thread reads only lengths and kinds.
+// where length counts what follows it. The id is an invocation's, or a call's.
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -40,12 +39,11 @@ export const FrameKind = {
   Settled: 43,
   Exited: 44,
   Pong: 45,
+  /** Head and Settled in one. */
+  Finished: 46,
 } as const;
 
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
-
-/** Frames with a kind below this are for the main thread. */
-export const firstWorkerKind = 16;
 
 export interface Frame {
   kind: number;
@@ -93,6 +91,7 @@ export class FrameWriter {
   }
 
   #text(kind: FrameKind, id: number, text: string, tail: Uint8Array, prefixed = false): void {
+    if (text.length + tail.length > maxFrameBytes) throw tooLong(text.length + tail.length);
     const prefix = prefixed ? 4 : 0;
     // A UTF-16 unit is at most three bytes of UTF-8.
     const start = this.#begin(kind, id, prefix + text.length * 3 + tail.length);
@@ -110,7 +109,9 @@ export class FrameWriter {
     return this.#length + frameHeadBytes;
   }
 
+  /** @throws {FrameError} and forgets the frame, which would end the stream for its reader. */
   #end(end: number): void {
+    if (end - this.#length - 4 > maxFrameBytes) throw tooLong(end - this.#length - 4);
     this.#view.setUint32(this.#length, end - this.#length - 4, true);
     this.#length = end;
   }
@@ -202,9 +203,13 @@ export class FrameReader {
 function frameLength(view: DataView<ArrayBuffer>, at: number): number {
   const length = view.getUint32(at, true);
   if (length < frameHeadBytes - 4 || length > maxFrameBytes) {
-    throw new FrameError(`A frame says that it is ${length} bytes long: at most ${maxFrameBytes} are sent`);
+    throw tooLong(length);
   }
   return length;
+}
+
+function tooLong(length: number): FrameError {
+  return new FrameError(`A frame is ${length} bytes long: at most ${maxFrameBytes} are sent`);
 }
 
 export function decodeJson<Value>(payload: Uint8Array): Value {

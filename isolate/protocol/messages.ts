@@ -34,11 +34,13 @@ export interface InvokeHead extends RunContext {
   body: BodyKind;
 }
 
-/** Head of a Head frame; its tail is a whole body. */
+/** Head of a Head or a Finished frame; its tail is a whole body. */
 export interface ResponseHead {
   status: number;
   headers: [string, string][];
   body: BodyKind;
+  /** Of a Finished frame: CPU ms, by the worker's own account. */
+  cpuMs?: number;
 }
 
 /** Payload of a Threw frame. */

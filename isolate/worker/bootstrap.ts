@@ -94,12 +94,9 @@ function serve(invocations: Invocations): (frame: Frame) => void {
         return invocations.credit(id, payload);
       case FrameKind.Cancel:
         return invocations.cancel(id, payload);
-      case FrameKind.Env: {
-        const update = decodeJson<EnvUpdate>(payload);
-        invocations.env = Object.freeze(update.env);
-        invocations.app = update.app;
+      case FrameKind.Env:
+        invocations.settings = decodeJson<EnvUpdate>(payload);
         return;
-      }
     }
   };
 }

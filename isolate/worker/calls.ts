@@ -25,11 +25,35 @@ interface Waiting {
   site: { stack?: string };
 }
 
+/** What one call may send: beyond a frame's length the server would give up the whole isolate. */
+const maxCallCharacters = 10 * 1024 * 1024;
+
+function charactersOf(request: CallOf): number {
+  switch (request.method) {
+    case "db.query":
+      return request.parameters.reduce((sum, value) => sum + (value?.length ?? 0), request.text.length);
+    case "idempotency.claim":
+      return request.key.length + request.scope.length;
+    case "invoke":
+      return request.headers.reduce(
+        (sum, [name, value]) => sum + name.length + value.length,
+        request.body?.length ?? 0,
+      );
+    default:
+      return 0;
+  }
+}
+
 export function createCalls(port: Port): Calls {
   const waiting = new Map<number, Waiting>();
   let last = 0;
   return {
     call(invocation, request) {
+      const length = charactersOf(request);
+      if (length > maxCallCharacters) {
+        const message = `One call of ctx sends ${maxCallCharacters} characters at most: these are ${length}`;
+        return Promise.reject(new RangeError(message));
+      }
       last = (last + 1) % 0xffff_ffff;
       const id = last;
       port.out.json(FrameKind.Call, id, { invocation, ...request });

@@ -2,7 +2,14 @@
 // answered, SENDING while the body flows, IN BACKGROUND while promises given to waitUntil are pending, then SETTLED.
 
 import { type Bytes, decodeJson, decodeJsonWithTail, FrameKind } from "../protocol/frames.ts";
-import type { BodyKind, CancelMessage, InvokeHead, LoadHead } from "../protocol/messages.ts";
+import type {
+  BodyKind,
+  CancelMessage,
+  EnvUpdate,
+  InvokeHead,
+  LoadHead,
+  ResponseHead,
+} from "../protocol/messages.ts";
 import type { ReportedError } from "../../core/invocation.ts";
 import { createIncomingBody, type IncomingBody, type OutgoingBody, sendBody } from "./bodies.ts";
 import type { Calls } from "./calls.ts";
@@ -44,20 +51,34 @@ class BadResponse extends TypeError {
 
 const NativeRequest = Request;
 const NativeResponse = Response;
+const NativeStream = ReadableStream;
 const setTimer = setTimeout;
 const clearTimer = clearTimeout;
+/** No client takes more; what is larger would be memory of the server's. */
+const maxHeaderBytes = 256 * 1024;
 const noBody: Bytes = new Uint8Array(0);
+/** An answer longer than this flows in chunks, although it is complete. */
+const wholeAnswerBytes = 1024 * 1024;
+const bodyWasRead = "The handler returned a Response whose body was already read";
+
+interface WholeAnswer {
+  head: ResponseHead;
+  bytes: Uint8Array;
+}
 
 export class Invocations {
   readonly #parts: InvocationParts;
   readonly #running = new Map<number, Running>();
-  env: Readonly<Record<string, string>>;
-  app: LoadHead["app"];
+  #settings: EnvUpdate;
 
   constructor(parts: InvocationParts) {
     this.#parts = parts;
-    this.env = Object.freeze(parts.load.env);
-    this.app = deepFreeze(parts.load.app);
+    this.#settings = deepFreeze({ env: parts.load.env, app: parts.load.app });
+  }
+
+  /** What `ctx.env` and `ctx.app` are from the next invocation on; frozen, since invocations share them. */
+  set settings({ env, app }: EnvUpdate) {
+    this.#settings = deepFreeze({ env, app });
   }
 
   start(id: number, payload: Bytes): void {
@@ -91,7 +112,9 @@ export class Invocations {
   }
 
   requestBroke(id: number): void {
-    this.#running.get(id)?.incoming?.broke("The client went away before its request was complete");
+    this.#running.get(id)?.incoming?.broke(
+      "The request's body broke off: it is too large, or the client went away",
+    );
   }
 
   credit(id: number, payload: Bytes): void {
@@ -116,7 +139,9 @@ export class Invocations {
     const { port, handler } = this.#parts;
     try {
       const response = await handler(this.#request(running, head, tail), this.#context(running, head));
-      await this.#answer(running, response);
+      const whole = await this.#answer(running, response);
+      if (whole !== null && running.background.length === 0) return this.#finish(running, whole);
+      if (whole !== null) this.#send(FrameKind.Head, running, whole);
     } catch (thrown) {
       const kind = BadResponse.is(thrown) ? "bad_response" : "threw";
       port.out.json(FrameKind.Threw, running.id, { kind, error: reportError(thrown) });
@@ -150,8 +175,7 @@ export class Invocations {
   #context(running: Running, head: InvokeHead) {
     return createContext({
       head,
-      app: this.app,
-      env: this.env,
+      ...this.#settings,
       call: (request) => this.#parts.calls.call(running.id, request),
       waitUntil: (promise) => {
         // Its failure is nobody's: the answer is out. Unheard, it would end the worker.
@@ -161,14 +185,12 @@ export class Invocations {
     });
   }
 
-  async #answer(running: Running, response: unknown): Promise<void> {
-    const { port } = this.#parts;
+  /** Sends an answer that flows, and gives back one that is whole. */
+  async #answer(running: Running, response: unknown): Promise<WholeAnswer | null> {
     if (!(response instanceof NativeResponse)) {
       throw new BadResponse(`The handler returned ${describe(response)}: it must return a Response`);
     }
-    if (response.bodyUsed || response.body?.locked) {
-      throw new BadResponse("The handler returned a Response whose body was already read");
-    }
+    if (response.bodyUsed) throw new BadResponse(bodyWasRead);
     const { status } = response;
     if (status < 200 || status > 599) {
       throw new BadResponse(
@@ -176,18 +198,44 @@ export class Invocations {
       );
     }
     const headers = [...response.headers];
-    const complete = response.body === null ? null : completeBody(response);
-    if (complete !== undefined) {
-      const bytes = complete === null ? noBody : await complete;
-      if (bytes.length <= 1024 * 1024) {
-        const body: BodyKind = complete === null ? "none" : "whole";
-        port.out.jsonWithTail(FrameKind.Head, running.id, { status, headers, body }, bytes);
-        port.soon();
-        return;
-      }
-      return await this.#stream(running, { status, headers }, new Blob([bytes as Bytes]).stream());
+    const length = headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
+    if (length > maxHeaderBytes) {
+      throw new BadResponse(
+        `The handler returned a Response with ${length} bytes of headers: at most ${maxHeaderBytes} are sent`,
+      );
     }
-    await this.#stream(running, { status, headers }, response.body as ReadableStream<Uint8Array>);
+    const complete = completeBody(response);
+    if (complete === undefined) {
+      const { body } = response;
+      if (body === null) return { head: { status, headers, body: "none" }, bytes: noBody };
+      if (body.locked) throw new BadResponse(bodyWasRead);
+      await this.#stream(running, { status, headers }, body);
+      return null;
+    }
+    const bytes = complete === null || complete instanceof Uint8Array ? complete : await complete;
+    if (bytes === null) return { head: { status, headers, body: "none" }, bytes: noBody };
+    if (bytes.length <= wholeAnswerBytes) return { head: { status, headers, body: "whole" }, bytes };
+    await this.#stream(running, { status, headers }, streamOf(bytes));
+    return null;
+  }
+
+  #send(
+    kind: typeof FrameKind.Head | typeof FrameKind.Finished,
+    { id }: Running,
+    { head, bytes }: WholeAnswer,
+  ): void {
+    const { port } = this.#parts;
+    port.out.jsonWithTail(kind, id, head, bytes);
+    port.soon();
+  }
+
+  /** The commonest end, in one frame: the answer is whole, and nothing goes on behind it. */
+  #finish(running: Running, { head, bytes }: WholeAnswer): void {
+    this.#running.delete(running.id);
+    const cpuMs = this.#parts.cpu.close(running.cpu);
+    this.#send(FrameKind.Finished, running, { head: { ...head, cpuMs }, bytes });
+    // The last one under way waits for nobody.
+    if (this.#running.size === 0) this.#parts.port.now();
   }
 
   async #stream(
@@ -238,6 +286,16 @@ function requestBody(kind: BodyKind, tail: Bytes, incoming: IncomingBody | null)
   if (kind === "none") return null;
   // The tail is a view into a message that other invocations share.
   return incoming === null ? tail.slice() : incoming.stream;
+}
+
+/** The bytes themselves, and no copy of them. */
+function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  return new NativeStream({
+    start(controller) {
+      controller.enqueue(bytes);
+      controller.close();
+    },
+  });
 }
 
 function abortReason({ reason }: CancelMessage): DOMException {

@@ -1,8 +1,8 @@
-// The worker's end of the channel to the server. What is sent within one turn of the event loop goes as one message,
-// unless it must not wait: a handler may block right after it printed.
+// The worker's end of its socket to the server. What is sent within one turn of the event loop goes as one write, unless
+// it must not wait: a handler may block right after it printed.
 
 import { setImmediate } from "node:timers";
-import { type Frame, FrameReader, FrameWriter } from "../protocol/frames.ts";
+import { type Bytes, type Frame, FrameReader, FrameWriter } from "../protocol/frames.ts";
 
 export interface Port {
   readonly out: FrameWriter;
@@ -14,32 +14,43 @@ export interface Port {
   begin(): void;
 }
 
+interface Start {
+  begun: Int32Array;
+  path: string;
+}
+
+const readBytes = 64 * 1024;
 const atTurnEnd = setImmediate;
 
-type Post = (message: Uint8Array, transfer: Transferable[]) => void;
-
 /**
- * Takes the worker's message channel for the platform alone: `postMessage` and `onmessage` are captured here, and
- * removed from the global scope by the caller before user code loads.
+ * Takes the worker's channels for the platform alone: the first message brings the path of the socket, and the caller
+ * removes `postMessage` and its like from the global scope before user code loads.
  */
-export function openPort(onFrame: (frame: Frame) => void): Promise<Port> {
-  const scope = globalThis as unknown as {
-    postMessage: Post;
-    addEventListener: typeof addEventListener;
-  };
-  const post: Post = scope.postMessage.bind(globalThis);
+export async function openPort(onFrame: (frame: Frame) => void): Promise<Port> {
+  const { begun, path } = await firstMessage();
+  const socket = await Deno.connect({ transport: "unix", path });
   const out = new FrameWriter();
-  const reader = new FrameReader();
-  let begun: Int32Array;
   let scheduled = false;
+  let writing = false;
 
+  async function write(): Promise<void> {
+    writing = true;
+    try {
+      while (out.length > 0) {
+        const bytes = out.take();
+        for (let at = 0; at < bytes.length;) at += await socket.write(bytes.subarray(at));
+      }
+    } finally {
+      writing = false;
+    }
+  }
   const now = () => {
     scheduled = false;
-    if (out.length === 0) return;
-    const bytes = out.take();
-    post(bytes, [bytes.buffer]);
+    // The first attempt of a write is made at once, so that what a blocking handler printed before is out.
+    if (!writing && out.length > 0) void write();
   };
-  const port: Port = {
+  void read(socket, onFrame);
+  return {
     out,
     now,
     soon() {
@@ -49,17 +60,24 @@ export function openPort(onFrame: (frame: Frame) => void): Promise<Port> {
     },
     begin: () => void Atomics.add(begun, 0, 1),
   };
+}
 
+function firstMessage(): Promise<Start> {
   return new Promise((resolve) => {
-    scope.addEventListener("message", (event) => {
+    globalThis.addEventListener("message", (event) => {
       event.stopImmediatePropagation();
-      const data = (event as MessageEvent).data;
-      if (data instanceof Int32Array) {
-        begun = data;
-        resolve(port);
-        return;
-      }
-      reader.push(data, onFrame);
+      resolve((event as MessageEvent<Start>).data);
     });
   });
+}
+
+/** Ends when the server is gone; the main thread then ends the process. */
+async function read(socket: Deno.UnixConn, onFrame: (frame: Frame) => void): Promise<void> {
+  const reader = new FrameReader();
+  const buffer: Bytes = new Uint8Array(readBytes);
+  for (;;) {
+    const count = await socket.read(buffer);
+    if (count === null) return;
+    reader.push(buffer.slice(0, count), onFrame);
+  }
 }

@@ -1,16 +1,35 @@
-// Knows which Responses were made from a string, bytes or JSON, so that the commonest answers are sent whole instead of
-// being read as streams. `Response` behaves as it always does.
+// Knows which Responses were made from nothing, a string, bytes or JSON, so that the commonest answers are sent whole
+// instead of being read as streams. `Response` behaves as it always does.
 
-/** The text a body was made from, or `null` for one that is complete but not kept as text. */
-const completeBodies = new WeakMap<Response, string | null>();
+type Kept = { kind: "none" } | { kind: "text"; text: string } | { kind: "held" };
+
+const kept = new WeakMap<Response, Kept>();
+const none: Kept = { kind: "none" };
+const held: Kept = { kind: "held" };
 const encoder = new TextEncoder();
 const encode = encoder.encode.bind(encoder);
 
-/** The whole body, if it was complete when the response was made and nothing has read it; else `undefined`. */
-export function completeBody(response: Response): Promise<Uint8Array> | Uint8Array | undefined {
-  const text = completeBodies.get(response);
-  if (text === undefined || response.bodyUsed) return undefined;
-  return text === null ? response.bytes() : encode(text);
+/**
+ * The whole body, if it was complete when the response was made and nobody has touched it since; `null` when there is
+ * none. `undefined`: the response must be read as a stream.
+ */
+export function completeBody(response: Response): Promise<Uint8Array> | Uint8Array | null | undefined {
+  const body = kept.get(response);
+  if (body === undefined || response.bodyUsed) return undefined;
+  switch (body.kind) {
+    case "none":
+      return null;
+    case "text":
+      return encode(body.text);
+    case "held":
+      return response.bytes();
+  }
+}
+
+function bodyOf(given: unknown): Kept | undefined {
+  if (given === null || given === undefined) return none;
+  if (typeof given === "string") return { kind: "text", text: given };
+  return ArrayBuffer.isView(given) || given instanceof ArrayBuffer ? held : undefined;
 }
 
 /** Replaces the global `Response` by itself, watched. */
@@ -18,20 +37,28 @@ export function watchResponses(): void {
   const native = globalThis.Response;
   const json = (data: unknown, init?: ResponseInit): Response => {
     const response = native.json(data, init);
-    completeBodies.set(response, null);
+    kept.set(response, held);
     return response;
   };
   const watched: typeof Response = new Proxy(native, {
     construct(target, given, newTarget): Response {
       const response: Response = Reflect.construct(target, given, newTarget === watched ? target : newTarget);
-      const body = given[0];
-      if (typeof body === "string") completeBodies.set(response, body);
-      else if (ArrayBuffer.isView(body) || body instanceof ArrayBuffer) completeBodies.set(response, null);
+      const body = bodyOf(given[0]);
+      if (body !== undefined) kept.set(response, body);
       return response;
     },
     get: (target, name) => name === "json" ? json : Reflect.get(target, name),
   });
   native.prototype.constructor = watched;
+  // Whoever takes the stream may read or lock it; and merely asking for it would make one.
+  const body = Object.getOwnPropertyDescriptor(native.prototype, "body") as { get(this: Response): unknown };
+  Object.defineProperty(native.prototype, "body", {
+    ...body,
+    get(this: Response) {
+      kept.delete(this);
+      return body.get.call(this);
+    },
+  });
   Object.defineProperty(globalThis, "Response", {
     value: watched,
     writable: true,

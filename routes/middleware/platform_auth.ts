@@ -21,6 +21,8 @@ export interface PlatformAuth {
   app: MiddlewareHandler<Env>;
   /** The same, once the app can be used. */
   readyApp: MiddlewareHandler<Env>;
+  /** Whether the key of a request still reaches its app, for an answer that goes on. */
+  holds(c: Context<Env>): Promise<boolean>;
 }
 
 export interface PlatformAuthParts {
@@ -94,6 +96,15 @@ export function createPlatformAuth({ keys, registry, apps }: PlatformAuthParts):
       await identifyForApp(c);
       c.set("app", await apps.ready(c.var.app));
       await next();
+    },
+    async holds(c) {
+      try {
+        await identifyForApp(c);
+        return true;
+      } catch (error) {
+        if (error instanceof AppError) return false;
+        throw error;
+      }
     },
   };
 }
