@@ -230,13 +230,17 @@ if (import.meta.main) {
     console.error(startFailure(error));
     Deno.exit(1);
   }
+  const end = () =>
+    platform.stop().then(() => Deno.exit(0), (error) => {
+      console.error(describeError(error));
+      Deno.exit(1);
+    });
+  // Before it says that it is ready: from then on it may be told to end.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, end);
   if (platform.firstStart !== null) {
     const { madeKey, sampleUrl } = platform.firstStart;
     if (madeKey !== null) console.log(`platform key (shown once): ${madeKey}`);
     if (sampleUrl !== null) console.log(`try it: curl ${sampleUrl}`);
   }
   console.log(`listening on ${platform.origin}`);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, () => void platform.stop().finally(() => Deno.exit(0)));
-  }
 }

@@ -207,7 +207,7 @@ const settings = {
     max: 365,
   }),
   BUTTERBASE_EGRESS_ALLOW: list(
-    "Addresses that functions may reach although they are private, separated by commas",
+    "IPv4 addresses and ranges that functions may reach although they are private, separated by commas",
     address,
     addressWords,
   ),

@@ -2,6 +2,8 @@
 // address, also when a name resolves there. Deno checks these after resolution; IPv6 ranges cannot be written as its
 // rules, so single addresses stand for the ones that lead home.
 
+import { formatIpv4Range, type Ipv4Range, parseIpv4Range, subtractRange } from "./ipv4_range.ts";
+
 const deniedRanges = [
   "0.0.0.0/8",
   "10.0.0.0/8",
@@ -35,9 +37,17 @@ export interface EgressRules {
   deny: readonly string[];
 }
 
-/** `--allow-net` and `--deny-net` for an isolate host. An allowed entry takes the range it equals off the list. */
+/**
+ * `--allow-net` and `--deny-net` for an isolate host. An address or range that the operator allows is cut out of the
+ * denied ones; what the operator denies stays denied.
+ */
 export function egressFlags({ allow, deny }: EgressRules): string[] {
-  const allowed = new Set(allow);
-  const denied = [...deniedRanges, ...deniedNames, ...deny].filter((entry) => !allowed.has(entry));
-  return ["--allow-net", `--deny-net=${[...new Set(denied)].join(",")}`];
+  const holes = allow.map(parseIpv4Range).filter((range) => range !== null);
+  const ranges = deniedRanges.flatMap((text) => {
+    const range = parseIpv4Range(text) as Ipv4Range;
+    return holes.reduce((left, hole) => left.flatMap((part) => subtractRange(part, hole)), [range]);
+  });
+  const names = deniedNames.filter((name) => !allow.includes(name));
+  const denied = new Set([...ranges.map(formatIpv4Range), ...names, ...deny]);
+  return ["--allow-net", `--deny-net=${[...denied].join(",")}`];
 }

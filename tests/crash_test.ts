@@ -147,6 +147,7 @@ Deno.test(
     await using program = await startProgram(folder.path, settings);
     const app = await makeApp(program);
     assert.equal((await call(program, app, "noting?call=1")).status, 200);
+    assert.deepEqual(await (await call(program, app, "counting")).json(), [1]);
     const postmaster = await readPostmaster(folder.path);
     Deno.kill(postmaster, "SIGKILL");
     const statuses: number[] = [];

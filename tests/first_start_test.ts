@@ -132,20 +132,28 @@ Deno.test(
   },
 );
 
-Deno.test("SIGTERM during a call that never ends exits 0 once the drain time is over", options, async () => {
-  await using folder = await makeDataFolder();
-  await using program = await startProgram(folder.path, { ...bare, BUTTERBASE_DRAIN_SECONDS: "1" });
-  const app = await makeApp(program);
-  const url = await deploy(program, app, "endless", "export default () => new Promise(() => {});");
-  const answer = fetch(url).then(({ status, body }) => (void body?.cancel(), status), () => "cut off");
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  const startedAt = performance.now();
-  const { code } = await program.stop();
-  assert.equal(code, 0);
-  assert.ok(performance.now() - startedAt < 6000, `it took ${performance.now() - startedAt} ms`);
-  assert.ok([502, "cut off"].includes(await answer));
-  await assertNothingRuns(folder);
-});
+Deno.test(
+  "calls that never end and clients that stall hold up SIGTERM no longer than the drain time",
+  options,
+  async () => {
+    await using folder = await makeDataFolder();
+    await using program = await startProgram(folder.path, { ...bare, BUTTERBASE_DRAIN_SECONDS: "1" });
+    const app = await makeApp(program);
+    const url = await deploy(program, app, "endless", "export default () => new Promise(() => {});");
+    const answer = fetch(url).then(({ status, body }) => (void body?.cancel(), status), () => "cut off");
+    using stalled = await Deno.connect({ port: Number(new URL(program.origin).port) });
+    const head =
+      `POST /init HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\ncontent-length: 100\r\n\r\n{`;
+    await stalled.write(new TextEncoder().encode(head));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const startedAt = performance.now();
+    const { code } = await program.stop();
+    assert.equal(code, 0);
+    assert.ok(performance.now() - startedAt < 6000, `it took ${performance.now() - startedAt} ms`);
+    assert.ok([502, "cut off"].includes(await answer));
+    await assertNothingRuns(folder);
+  },
+);
 
 Deno.test("mistakes in the settings are told together, and nothing is started", options, async () => {
   await using folder = await makeDataFolder();

@@ -155,6 +155,6 @@ create table function_invocations (
   while_paused boolean not null default false,
   started_at timestamptz not null,
   completed_at timestamptz not null,
-  primary key (started_at, id)
+  -- One index for both: no row twice, and a function's newest first.
+  unique (function_id, started_at, id)
 ) partition by range (started_at);
-create index function_invocations_of_function on function_invocations (function_id, started_at desc, id desc);

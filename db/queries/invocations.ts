@@ -98,6 +98,8 @@ const columns = [
 export async function insertInvocations(sql: Sql, rows: readonly InvocationRow[]): Promise<void> {
   try {
     await sql.begin(async (tx) => {
+      // A crash of PostgreSQL may lose what came in its last moments; waiting for the disk would hold up the next batch.
+      await tx`set local synchronous_commit to off`;
       const copy = await tx.unsafe(`copy function_invocations (${columns.join(", ")}) from stdin`).writable();
       await new Promise<void>((resolve, reject) => {
         copy.on("error", reject);

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { egressFlags } from "./egress.ts";
+import { formatIpv4Range, type Ipv4Range, parseIpv4Range, subtractRange } from "./ipv4_range.ts";
+
+const denied = (flags: string[]) =>
+  flags.find((flag) => flag.startsWith("--deny-net="))?.slice("--deny-net=".length).split(",") ?? [];
+
+Deno.test("private, loopback, link-local and metadata addresses are denied from the start", () => {
+  const rules = denied(egressFlags({ allow: [], deny: [] }));
+  for (
+    const range of [
+      "127.0.0.0/8",
+      "10.0.0.0/8",
+      "169.254.0.0/16",
+      "192.168.0.0/16",
+      "0.0.0.0",
+      "[::1]",
+      "[::]",
+    ]
+  ) {
+    assert.ok(rules.includes(range), range);
+  }
+});
+
+Deno.test("the operator's own entries are denied too, once each", () => {
+  const rules = denied(egressFlags({ allow: [], deny: ["203.0.114.7", "10.0.0.0/8"] }));
+  assert.ok(rules.includes("203.0.114.7"));
+  assert.equal(rules.filter((rule) => rule === "10.0.0.0/8").length, 1);
+});
+
+Deno.test("an allowed address is cut out of the range that holds it, and nothing else is", () => {
+  const rules = denied(egressFlags({ allow: ["127.0.0.2"], deny: [] }));
+  assert.ok(!rules.includes("127.0.0.0/8"));
+  const ranges = rules.map(parseIpv4Range).filter((range) => range !== null);
+  const isDenied = (address: string) => {
+    const { start } = parseIpv4Range(address) as Ipv4Range;
+    return ranges.some((range) => start >= range.start && start < range.start + 2 ** (32 - range.prefix));
+  };
+  assert.ok(!isDenied("127.0.0.2"));
+  for (const address of ["127.0.0.1", "127.0.0.3", "127.255.255.255", "10.0.0.1"]) {
+    assert.ok(isDenied(address), address);
+  }
+});
+
+Deno.test("a range without a hole is every address of it but the hole's", () => {
+  fc.assert(
+    fc.property(
+      fc.nat(0xffff_ffff),
+      fc.integer({ min: 0, max: 32 }),
+      fc.integer({ min: 0, max: 32 }),
+      (at, one, two) => {
+        const place = (prefix: number) => ({
+          start: Math.floor(at / 2 ** (32 - prefix)) * 2 ** (32 - prefix),
+          prefix,
+        });
+        const [range, hole] = [place(Math.min(one, two)), place(Math.max(one, two))];
+        const left = subtractRange(range, hole);
+        const count = left.reduce((sum, part) => sum + 2 ** (32 - part.prefix), 0);
+        assert.equal(count, 2 ** (32 - range.prefix) - 2 ** (32 - hole.prefix));
+        for (const part of left) assert.deepEqual(parseIpv4Range(formatIpv4Range(part)), part);
+      },
+    ),
+  );
+});
