@@ -4,8 +4,10 @@
 import { AppError } from "../core/errors.ts";
 import type { ConsoleEntry, ReportedError, StopReason } from "../core/invocation.ts";
 import type { Clock } from "../core/clock.ts";
+import { isAllocationFailure } from "./data_limit.ts";
 import { receiveResponseBody, sendRequestBody } from "./body_streams.ts";
 import type { HostDeath } from "./host_process.ts";
+import { residentBytes } from "./process_memory.ts";
 import type { HostProcess } from "./host_process.ts";
 import type { IsolateVersion } from "./job.ts";
 import { type Bytes, decodeJson, decodeJsonWithTail, type Frame, FrameKind } from "./protocol/frames.ts";
@@ -23,6 +25,7 @@ import type { Run } from "./run.ts";
 
 /** A worker that has not answered a ping for this long is stuck in user code. */
 const stuckAfterMs = 200;
+const memoryReadEveryMs = 5;
 const noTail = new Uint8Array(0);
 
 export interface HostParts {
@@ -51,6 +54,7 @@ export class Host {
   #pingSentAt: number | null = null;
   #loadFailed: ReportedError | null = null;
   #stray: ConsoleEntry[] = [];
+  #memoryReadAt = -Infinity;
   #reports: ((begun: number) => void)[] = [];
 
   constructor(process: HostProcess, memoryLimitMb: number, parts: HostParts) {
@@ -72,6 +76,13 @@ export class Host {
   /** Memory that user code takes: what the process holds beyond an empty one; MiB. */
   get usedMb(): number {
     return Math.max(0, this.residentBytes - this.emptyBytes) / (1024 * 1024);
+  }
+
+  /** Asks the kernel what the process holds, unless it was asked a moment ago. */
+  readMemory(now: number): void {
+    if (now - this.#memoryReadAt < memoryReadEveryMs) return;
+    this.#memoryReadAt = now;
+    this.residentBytes = residentBytes(this.pid) ?? this.residentBytes;
   }
 
   load(version: IsolateVersion, bundle: Bytes, settings: { revision: string } & EnvUpdate): void {
@@ -181,7 +192,7 @@ export class Host {
       case FrameKind.ResponseBroken:
         return run?.streamBroke(decodeJson<ReportedError>(payload));
       case FrameKind.Threw:
-        return run?.answer(decodeJson<ThrewMessage>(payload));
+        return run && this.#threw(run, decodeJson<ThrewMessage>(payload));
       case FrameKind.RequestCredit:
         return run?.sender?.credit(new DataView(payload.buffer, payload.byteOffset).getUint32(0, true));
       case FrameKind.Console:
@@ -198,6 +209,11 @@ export class Host {
       case FrameKind.Exited:
         return this.breach(run === undefined ? [...this.runs.values()] : [run], "exited", null, null);
     }
+  }
+
+  #threw(run: Run, message: ThrewMessage): void {
+    if (!isAllocationFailure(message.error)) return run.answer(message);
+    this.breach([run], "memory", this.memoryLimitMb, null);
   }
 
   #finished(run: Run, payload: Bytes): void {
@@ -241,6 +257,8 @@ export class Host {
 
   #endRun(run: Run): void {
     if (!this.runs.delete(run.id)) return;
+    // A run may begin and end between two looks of the watch.
+    this.readMemory(this.#parts.clock.monotonic());
     run.peakMemoryMb = Math.max(run.peakMemoryMb, this.usedMb);
     run.end();
     if (this.runs.size === 0) this.idleSince = this.#parts.clock.monotonic();

@@ -4,6 +4,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { Outcome } from "../core/invocation.ts";
 import type { Logger } from "../core/log.ts";
+import { limitData } from "./data_limit.ts";
 import type { EgressRules } from "./egress.ts";
 import { Host } from "./host.ts";
 import { HostProcess } from "./host_process.ts";
@@ -190,6 +191,7 @@ export class Supervisor implements AsyncDisposable {
     } finally {
       clearTimeout(timer);
     }
+    await limitData(host.pid, memoryLimitMb, this.#parts.log);
     host.emptyBytes = host.residentBytes = residentBytes(host.pid) ?? 0;
     return host;
   }
@@ -218,7 +220,7 @@ export class Supervisor implements AsyncDisposable {
   }
 
   #lookAtBusy(host: Host, now: number): void {
-    host.residentBytes = residentBytes(host.pid) ?? host.residentBytes;
+    host.readMemory(now);
     const used = host.usedMb;
     for (const run of host.runs.values()) {
       run.watchClient();

@@ -32,7 +32,12 @@ async function deployed(
   return { app, url: await add(app, "probe", body, options) };
 }
 
-function add(app: string, name: string, body: string, options: Record<string, unknown> = {}): Promise<string> {
+function add(
+  app: string,
+  name: string,
+  body: string,
+  options: Record<string, unknown> = {},
+): Promise<string> {
   return p.deploy(
     app,
     name,
@@ -89,7 +94,13 @@ async function assertRefused(url: string, headers: Record<string, string>, statu
 /** Refused where a caller must be known, anonymous elsewhere. */
 async function assertUnknown({ urls }: World, headers: Record<string, string>, code: string): Promise<void> {
   await assertRefused(urls.required, headers, 401, code);
-  const seen = { user: null, caller: anonymous, role: "butterbase_anon", login: "butterbase_anon", uid: null };
+  const seen = {
+    user: null,
+    caller: anonymous,
+    role: "butterbase_anon",
+    login: "butterbase_anon",
+    uid: null,
+  };
   for (const url of [urls.optional, urls.none]) assert.deepEqual(await call(url, headers), seen);
 }
 
@@ -163,7 +174,9 @@ Deno.test("a function may forbid calls as a user: 403 AUTH_IMPERSONATION_DISABLE
   const headers = { ...bearer(ownerKey), "x-butterbase-as-user": "user-7" };
   await assertRefused(url, headers, 403, "AUTH_IMPERSONATION_DISABLED");
   assert.equal((await call(url, bearer(ownerKey))).role, "butterbase_service");
-  await p.json("PATCH", `/v1/${app}/functions/own/settings`, { body: { allow_service_key_impersonation: true } });
+  await p.json("PATCH", `/v1/${app}/functions/own/settings`, {
+    body: { allow_service_key_impersonation: true },
+  });
   assert.equal((await call(url, headers)).role, "butterbase_user");
 });
 
@@ -224,7 +237,9 @@ Deno.test("a wrong, foreign, expired, forged or revoked token is anonymous or AU
   const [head, payload, signature] = token.split(".") as [string, string, string];
   const encode = (value: object) =>
     new TextEncoder().encode(JSON.stringify(value)).toBase64({ alphabet: "base64url", omitPadding: true });
-  const decoded = JSON.parse(new TextDecoder().decode(Uint8Array.fromBase64(payload, { alphabet: "base64url" })));
+  const decoded = JSON.parse(
+    new TextDecoder().decode(Uint8Array.fromBase64(payload, { alphabet: "base64url" })),
+  );
   const revoked = await makeKey({ name: "revoked" });
   assert.equal((await call(world.urls.required, bearer(revoked.key))).role, "butterbase_service");
   await p.json("DELETE", `/api-keys/${revoked.keyId}`);
@@ -298,7 +313,12 @@ Deno.test("asUser, asAnon and asService run in their role, also inside one anoth
   const user = (id: string) => ["butterbase_user", "butterbase_user", id];
   const anon = ["butterbase_anon", "butterbase_anon", null];
   const service = ["butterbase_service", "butterbase_service", null];
-  const roles = { user: user("u-1"), anon, service, nested: [[service, anon, user("u-1"), anon], user("u-2"), user("u-1")] };
+  const roles = {
+    user: user("u-1"),
+    anon,
+    service,
+    nested: [[service, anon, user("u-1"), anon], user("u-2"), user("u-1")],
+  };
   assert.deepEqual(await call(url), { plain: anon, ...roles });
 });
 
@@ -320,7 +340,9 @@ Deno.test("SQL cannot leave its role", async () => {
       seen.push([row.role, row.uid, user.role, user.uid]);
     }
     return Response.json(seen);`);
-  for (const seen of await call(url)) assert.deepEqual(seen, ["butterbase_anon", null, "butterbase_user", "u-1"]);
+  for (const seen of await call(url)) {
+    assert.deepEqual(seen, ["butterbase_anon", null, "butterbase_user", "u-1"]);
+  }
 });
 
 Deno.test("row-level security shows each caller their own rows, and a table without it none", async () => {
@@ -342,7 +364,11 @@ Deno.test("row-level security shows each caller their own rows, and a table with
     return Response.json([rows.map((row: any) => row.body), plain, forged]);`);
   await call(url, {}, { method: "PUT" });
   assert.deepEqual(await call(url), [[], "RLS_NOT_ENABLED", "42501"]);
-  assert.deepEqual(await call(url, bearer(await p.userToken(app, "a"))), [["of a"], "RLS_NOT_ENABLED", "42501"]);
+  assert.deepEqual(await call(url, bearer(await p.userToken(app, "a"))), [
+    ["of a"],
+    "RLS_NOT_ENABLED",
+    "42501",
+  ]);
   assert.deepEqual(await call(url, bearer(ownerKey)), [["of a", "of b"], "open", "in"]);
 });
 
@@ -443,7 +469,15 @@ Deno.test("values come as the contract's table says", async () => {
     ["'10.1.2.3/8'::inet", "10.1.2.3/8"],
     ["array[1, null, 3]::int4[]", [1, null, 3]],
     ["array[9007199254740993, 1]::int8[]", ["9007199254740993", 1]],
-    ["array['a,b', 'c\"d', 'e\\f', '', null, 'NULL', '{}']::text[]", ["a,b", 'c"d', "e\\f", "", null, "NULL", "{}"]],
+    ["array['a,b', 'c\"d', 'e\\f', '', null, 'NULL', '{}']::text[]", [
+      "a,b",
+      'c"d',
+      "e\\f",
+      "",
+      null,
+      "NULL",
+      "{}",
+    ]],
     ["array[[1,2],[3,4]]", [[1, 2], [3, 4]]],
     ["'{}'::text[]", []],
     ["'[0:1]={7,8}'::int4[]", [7, 8]],
@@ -608,7 +642,10 @@ Deno.test("an SQL error that is not caught is logged with the developer's own li
   assert.equal((await (await fetch(url)).json()).error.code, "FUNCTION_THREW");
   const [row] = await p.logs(app, "probe");
   assert.equal(row.error, 'syntax error at or near "selec"');
-  assert.match(row.stack, /^QueryError: syntax error at or near "selec"\n(?:.*\n)*? {4}at .*handler.*probe\.ts:6:\d+/);
+  assert.match(
+    row.stack,
+    /^QueryError: syntax error at or near "selec"\n(?:.*\n)*? {4}at .*handler.*probe\.ts:6:\d+/,
+  );
 });
 
 // ctx.idempotency.
@@ -770,7 +807,11 @@ Deno.test("a call that ctx.invoke made ends with the call that made it", async (
     void ctx.invoke("slow").catch(() => {});
     await sleep(200);
     return Response.json("not waiting");`);
-  await add(app, "slow", `await new Promise((resolve) => req.signal.addEventListener("abort", resolve)); console.log("ended"); return Response.json(1);`);
+  await add(
+    app,
+    "slow",
+    `await new Promise((resolve) => req.signal.addEventListener("abort", resolve)); console.log("ended"); return Response.json(1);`,
+  );
   assert.equal(await call(url), "not waiting");
   const [row] = await p.logs(app, "slow");
   assert.deepEqual([row.statusCode, row.consoleLogs[0]?.message], [499, "ended"]);
@@ -861,7 +902,11 @@ Deno.test("ctx.app, ctx.request and ctx.trigger have the contract's fields", asy
     "subdomain",
     "substrateOrganizationId",
   ]);
-  assert.deepEqual(Object.keys(seen.app.auth).sort(), ["accessTokenTtl", "hookFunction", "refreshTokenTtlDays"]);
+  assert.deepEqual(Object.keys(seen.app.auth).sort(), [
+    "accessTokenTtl",
+    "hookFunction",
+    "refreshTokenTtlDays",
+  ]);
   assert.ok(Array.isArray(seen.app.allowedOrigins));
   assert.match(seen.app.ownerId, /^[0-9a-f-]{36}$/);
   assert.deepEqual(seen.request, {
@@ -888,7 +933,12 @@ Deno.test("the test endpoint runs as the platform key does", async () => {
     [null, "service_key", "butterbase_service", "test", "POST"],
   );
   const as = await test({ "x-butterbase-as-user": "user-7" });
-  assert.deepEqual([as.user.id, as.caller.userId, as.role, as.uid], ["user-7", "user-7", "butterbase_user", "user-7"]);
+  assert.deepEqual([as.user.id, as.caller.userId, as.role, as.uid], [
+    "user-7",
+    "user-7",
+    "butterbase_user",
+    "user-7",
+  ]);
 });
 
 // ctx.waitUntil.

@@ -107,7 +107,8 @@ async function rowOf(app: string, id: string, name = "probe"): Promise<any> {
   }
 }
 
-const messages = (row: { consoleLogs: { message: string }[] }) => row.consoleLogs.map(({ message }) => message);
+const messages = (row: { consoleLogs: { message: string }[] }) =>
+  row.consoleLogs.map(({ message }) => message);
 
 // Time.
 
@@ -117,8 +118,14 @@ const stuck: [what: string, body: string][] = [
   ["a runaway regular expression", `/^(a+)+$/.test("a".repeat(50) + "b");`],
   ["a sleep that is too long", "await sleep(60_000);"],
   ["a promise that nothing settles", "await new Promise(() => {});"],
-  ["a busy timer", "setInterval(() => { const until = Date.now() + 20; while (Date.now() < until); }, 0); await sleep(60_000);"],
-  ["synchronous work of the runtime", `const { pbkdf2Sync } = await import("node:crypto"); pbkdf2Sync("a", "b", 100_000_000, 64, "sha512");`],
+  [
+    "a busy timer",
+    "setInterval(() => { const until = Date.now() + 20; while (Date.now() < until); }, 0); await sleep(60_000);",
+  ],
+  [
+    "synchronous work of the runtime",
+    `const { pbkdf2Sync } = await import("node:crypto"); pbkdf2Sync("a", "b", 100_000_000, 64, "sha512");`,
+  ],
 ];
 for (const [what, body] of stuck) {
   Deno.test(`${what} is FUNCTION_TIMEOUT, its output is logged, its process is gone`, async () => {
@@ -159,7 +166,10 @@ Deno.test("a handler sees its time run out on req.signal, if it still runs", asy
   await new Promise((resolve) => setTimeout(resolve, 700));
   const neighbour = read(fetch(`${url}?neighbour`));
   assert.equal((await late).code, "FUNCTION_TIMEOUT");
-  assert.deepEqual(await neighbour.then(({ status, text }) => [status, text]), [200, '{"reason":"TimeoutError"}']);
+  assert.deepEqual(await neighbour.then(({ status, text }) => [status, text]), [
+    200,
+    '{"reason":"TimeoutError"}',
+  ]);
   assert.equal((await p.logs(app, "probe", { count: 2 })).length, 2);
 });
 
@@ -178,7 +188,9 @@ Deno.test("a call that is stopped leaves the others of its isolate to finish", a
   assert.equal((await late).code, "FUNCTION_TIMEOUT");
   // What comes now goes elsewhere; the old process waits for those it has.
   assert.notEqual(Number((await read(fetch(`${url}?ms=1`))).text), pid);
-  for (const { status, text } of await Promise.all(others)) assert.deepEqual([status, Number(text)], [200, pid]);
+  for (const { status, text } of await Promise.all(others)) {
+    assert.deepEqual([status, Number(text)], [200, pid]);
+  }
   await assertGone(pid);
 });
 
@@ -200,7 +212,9 @@ Deno.test("calls that a stuck isolate never began run elsewhere, exactly once; t
   const loop = failure(fetch(`${url}?id=loop`));
   await new Promise((resolve) => setTimeout(resolve, 50));
   const calls = ["a", "b", "c", "d", "e"].map((id) =>
-    read(fetch(`${url}?id=${id}`, { method: "POST", body: `body of ${id}` })).then(({ status, text }) => [status, text])
+    read(fetch(`${url}?id=${id}`, { method: "POST", body: `body of ${id}` })).then((
+      { status, text },
+    ) => [status, text])
   );
   assert.equal((await loop).code, "FUNCTION_TIMEOUT");
   assert.ok(["FUNCTION_CRASHED", "FUNCTION_TIMEOUT"].includes((await waiting).code));
@@ -213,7 +227,9 @@ Deno.test("calls that a stuck isolate never began run elsewhere, exactly once; t
     counted.map(({ id, n }: { id: string; n: number }) => [id, n]),
     ["a", "b", "c", "d", "e", "waiting"].map((id) => [id, 1]),
   );
-  for (const row of counted) assert.equal(row.pid === pid, row.id === "waiting", "the stuck isolate began none of them");
+  for (const row of counted) {
+    assert.equal(row.pid === pid, row.id === "waiting", "the stuck isolate began none of them");
+  }
   const rows = await p.logs(app, "probe", { count: 9 });
   assert.equal(rows.length, 9, "one row for each call");
 });
@@ -249,12 +265,27 @@ Deno.test("an answer that came in time is whole, whatever the isolate does after
 // Memory.
 
 const hungry: [what: string, body: string][] = [
-  ["the heap", "const keep: any[] = []; for (;;) keep.push(new Array(1000).fill(0).map(() => ({ n: Math.random() })));"],
-  ["the heap, a little at a time", "const keep: any[] = []; for (;;) { keep.push(new Array(100_000).fill(0).map(() => ({ n: 1 }))); await sleep(1); }"],
+  [
+    "the heap",
+    "const keep: any[] = []; for (;;) keep.push(new Array(1000).fill(0).map(() => ({ n: Math.random() })));",
+  ],
+  [
+    "the heap, a little at a time",
+    "const keep: any[] = []; for (;;) { keep.push(new Array(100_000).fill(0).map(() => ({ n: 1 }))); await sleep(1); }",
+  ],
   ["buffers", "const keep: any[] = []; for (;;) keep.push(new Uint8Array(1_000_000).fill(1));"],
-  ["buffers, a little at a time", "const keep: any[] = []; for (;;) { keep.push(new Uint8Array(4_000_000).fill(1)); await sleep(1); }"],
-  ["one string", `let text = "x"; for (;;) { text += text + Math.random(); new TextEncoder().encode(text); }`],
-  ["WebAssembly memory", `const memory = new WebAssembly.Memory({ initial: 1 }); for (let n = 0; n < 60_000; n += 16) { memory.grow(16); new Uint8Array(memory.buffer).fill(1, n * 65536); }`],
+  [
+    "buffers, a little at a time",
+    "const keep: any[] = []; for (;;) { keep.push(new Uint8Array(4_000_000).fill(1)); await sleep(1); }",
+  ],
+  [
+    "one string",
+    `let text = "x"; for (;;) { text += text + Math.random(); new TextEncoder().encode(text); }`,
+  ],
+  [
+    "WebAssembly memory",
+    `const memory = new WebAssembly.Memory({ initial: 1 }); for (let n = 0; n < 60_000; n += 16) { memory.grow(16); new Uint8Array(memory.buffer).fill(1, n * 65536); }`,
+  ],
 ];
 for (const [what, body] of hungry) {
   Deno.test(`passing the memory limit with ${what} is FUNCTION_MEMORY_LIMIT, and its process is gone`, async () => {
@@ -324,15 +355,29 @@ Deno.test("a process can be ended, but nothing else of the machine is in reach",
       worker: () => new (globalThis as any).Worker("data:,"), command: () => new (Deno as any).Command("true"),
     };
     return Response.json(Object.entries(attempts).map(([name, attempt]) => { try { attempt(); return name + " worked"; } catch { return name; } }));`);
-  assert.deepEqual(JSON.parse((await read(fetch(url))).text), ["kill", "selfKill", "close", "worker", "command"]);
+  assert.deepEqual(JSON.parse((await read(fetch(url))).text), [
+    "kill",
+    "selfKill",
+    "close",
+    "worker",
+    "command",
+  ]);
 });
 
 // Loading.
 
 const boots: [what: string, code: string, error: RegExp][] = [
-  ["throws", `const x: any = undefined;\nx.y.z;\nexport default () => new Response("x");`, /Cannot read prop/],
+  [
+    "throws",
+    `const x: any = undefined;\nx.y.z;\nexport default () => new Response("x");`,
+    /Cannot read prop/,
+  ],
   ["throws a string", `throw "no reason";\nexport default () => new Response("x");`, /no reason/],
-  ["rejects", `await Promise.reject(new Error("no config"));\nexport default () => new Response("x");`, /no config/],
+  [
+    "rejects",
+    `await Promise.reject(new Error("no config"));\nexport default () => new Response("x");`,
+    /no config/,
+  ],
   ["exports no function", `export default 42; export const handler = "text";`, /no handler|must be|handler/],
 ];
 for (const [what, code, error] of boots) {
@@ -455,7 +500,8 @@ Deno.test("another path than the trigger's is RESOURCE_NOT_FOUND", async () => {
   const app = await p.createApp();
   const at = async (path: string) => {
     const trigger = { type: "http", config: { auth: "none", path } };
-    return new URL(await add(app, "probe", `return new Response(new URL(req.url).pathname);`, { trigger })).pathname;
+    return new URL(await add(app, "probe", `return new Response(new URL(req.url).pathname);`, { trigger }))
+      .pathname;
   };
   const path = await at("/items/:id");
   assert.equal((await rawRequest(p.origin, `GET ${path}/items/7?x=1`)).text, `${path}/items/7`);
@@ -537,7 +583,17 @@ Deno.test("a paused app answers APP_PAUSED and starts no isolate; its developer 
 });
 
 Deno.test("an app that does not exist is RESOURCE_NOT_FOUND, with any credential or none", async () => {
-  for (const id of ["app_000000000000", "app_short", "nonsense", "%00", "..%2F..", "a".repeat(5000), "app_0000000000%30"]) {
+  for (
+    const id of [
+      "app_000000000000",
+      "app_short",
+      "nonsense",
+      "%00",
+      "..%2F..",
+      "a".repeat(5000),
+      "app_0000000000%30",
+    ]
+  ) {
     for (const headers of [[], [`authorization: Bearer ${ownerKey}`], ["authorization: Bearer nonsense"]]) {
       const { status, headers: got, text } = await rawRequest(p.origin, `GET /v1/${id}/fn/probe`, headers);
       const failed = await failure(new Response(text, { status, headers: got }));
@@ -585,11 +641,33 @@ Deno.test("a name is decoded once and never split: odd ones are RESOURCE_NOT_FOU
     assert.deepEqual([failed.status, failed.code], [404, "RESOURCE_NOT_FOUND"], name.slice(0, 50));
     assert.ok(failed.message.length < 400, "the message does not echo what is long");
   }
-  for (const good of ["", "/", "//", "/../x", "%70robe".slice(7), "?a=%00", "/%00", "/a%2F..%2Fb", `/${"a/".repeat(2000)}`]) {
+  for (
+    const good of [
+      "",
+      "/",
+      "//",
+      "/../x",
+      "%70robe".slice(7),
+      "?a=%00",
+      "/%00",
+      "/a%2F..%2Fb",
+      `/${"a/".repeat(2000)}`,
+    ]
+  ) {
     assert.equal((await rawRequest(p.origin, `GET ${path}${good}`)).status, 200, good.slice(0, 50));
   }
   assert.equal((await rawRequest(p.origin, `GET /v1/${app}/fn/%70robe`)).status, 200);
-  for (const odd of ["/v1", "/v1/", `/v1/${app}`, `/v1/${app}/fn`, `/v1/${app}/FN/probe`, `//v1/${app}/fn/probe`, "/v1//fn/probe"]) {
+  for (
+    const odd of [
+      "/v1",
+      "/v1/",
+      `/v1/${app}`,
+      `/v1/${app}/fn`,
+      `/v1/${app}/FN/probe`,
+      `//v1/${app}/fn/probe`,
+      "/v1//fn/probe",
+    ]
+  ) {
     const { status, headers, text } = await rawRequest(p.origin, `GET ${odd}`);
     assert.equal((await failure(new Response(text, { status, headers }))).status, 404, odd);
   }

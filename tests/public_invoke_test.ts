@@ -420,7 +420,11 @@ for (const [what, body, message] of badResponses) {
 
 Deno.test("a handler's `this` is nothing of the platform's", async () => {
   const app = await p.createApp();
-  const url = await p.deploy(app, "own", `export default async function (req) { return Response.json([typeof this]); }`);
+  const url = await p.deploy(
+    app,
+    "own",
+    `export default async function (req) { return Response.json([typeof this]); }`,
+  );
   assert.deepEqual(await (await fetch(url)).json(), ["undefined"]);
 });
 

@@ -66,7 +66,8 @@ Deno.test("a stream of events begins at once", async () => {
   );
   const began = performance.now();
   const response = await fetch(url);
-  const reader = (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader();
+  const reader = (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream())
+    .getReader();
   const first = await reader.read();
   const firstAfterMs = performance.now() - began;
   assert.equal(first.value, "id: 0\ndata: {}\n\n");
@@ -126,7 +127,9 @@ Deno.test("ten large bodies at once do not get mixed up", async () => {
 });
 
 Deno.test("the answer flows back while the request is still being sent", async () => {
-  const { path } = await deployed(`return new Response(req.body, { headers: { "content-type": "text/plain" } });`);
+  const { path } = await deployed(
+    `return new Response(req.body, { headers: { "content-type": "text/plain" } });`,
+  );
   using connection = await RawConnection.open(p.origin);
   await connection.send(
     `POST ${path} HTTP/1.1\r\nhost: x\r\naccept-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n`,
@@ -156,7 +159,8 @@ Deno.test("each chunk of a slow stream arrives when it is written, also for a cl
     }), { headers: { "content-type": new URL(req.url).searchParams.get("type") } });`);
   for (const type of ["text/plain", "application/json", "application/octet-stream"]) {
     const response = await fetch(`${url}?type=${type}`, { headers: { "accept-encoding": "gzip" } });
-    const reader = (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader();
+    const reader = (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream())
+      .getReader();
     assert.equal((await reader.read()).value, "one ".repeat(50), type);
     assert.equal(await (await fetch(url, { method: "POST" })).text(), "gone on");
     assert.equal((await reader.read()).value, "two");
@@ -328,7 +332,9 @@ Deno.test("an upload over the limit is refused with 413 also when its length was
   using connection = await RawConnection.open(p.origin);
   await connection.send(`POST ${path} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n`);
   const sending = (async () => {
-    for (let sent = 0; sent <= limitBytes; sent += 64 * 1024) await connection.sendChunk(new Uint8Array(64 * 1024));
+    for (let sent = 0; sent <= limitBytes; sent += 64 * 1024) {
+      await connection.sendChunk(new Uint8Array(64 * 1024));
+    }
   })().catch(() => {});
   const answer = await connection.answer();
   assert.deepEqual([answer.status, JSON.parse(answer.text).error.code], [413, "PAYLOAD_TOO_LARGE"]);
@@ -386,7 +392,10 @@ Deno.test("a malformed request is refused, and the server goes on", async () => 
     using connection = await RawConnection.open(p.origin);
     await connection.send(text);
     const status = await connection.answer().then((answer) => answer.status, () => "closed");
-    assert.ok(status === "closed" || (status as number) >= 400 && (status as number) < 600, `${text}: ${status}`);
+    assert.ok(
+      status === "closed" || (status as number) >= 400 && (status as number) < 600,
+      `${text}: ${status}`,
+    );
     assert.notEqual(status, 500);
     assert.equal(await (await fetch(url)).text(), "alive ");
   }
@@ -400,7 +409,10 @@ Deno.test("bombs of headers are refused on the way in", async () => {
     [`cookie: ${"a=b; ".repeat(300_000)}`],
   ];
   for (const headers of bombs) {
-    const status = await rawRequest(p.origin, `GET ${path}`, headers).then(({ status }) => status, () => "closed");
+    const status = await rawRequest(p.origin, `GET ${path}`, headers).then(
+      ({ status }) => status,
+      () => "closed",
+    );
     assert.ok(["closed", 400, 431].includes(status), String(status));
     assert.equal(await (await fetch(url)).text(), "alive");
   }
@@ -423,7 +435,11 @@ Deno.test("bombs of headers in an answer are that call's failure, and nobody els
   for (const bomb of ["many", "long", "huge"]) {
     const neighbour = fetch(url);
     const response = await fetch(`${url}?bomb=${bomb}`);
-    assert.deepEqual([response.status, (await response.json()).error.code], [500, "FUNCTION_BAD_RESPONSE"], bomb);
+    assert.deepEqual(
+      [response.status, (await response.json()).error.code],
+      [500, "FUNCTION_BAD_RESPONSE"],
+      bomb,
+    );
     assert.equal(await (await neighbour).text(), "alive");
   }
   const rows = await p.logs(app, "flow", { count: 3, query: "level=error" });
