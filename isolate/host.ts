@@ -7,7 +7,7 @@ import type { Clock } from "../core/clock.ts";
 import { isAllocationFailure } from "./data_limit.ts";
 import { receiveResponseBody, sendRequestBody } from "./body_streams.ts";
 import type { HostDeath } from "./host_process.ts";
-import { residentBytes } from "./process_memory.ts";
+import { residentBytes, usedCpuMs } from "./process_usage.ts";
 import type { HostProcess } from "./host_process.ts";
 import type { IsolateVersion } from "./job.ts";
 import { type Bytes, decodeJson, decodeJsonWithTail, type Frame, FrameKind } from "./protocol/frames.ts";
@@ -25,7 +25,7 @@ import type { Run } from "./run.ts";
 
 /** A worker that has not answered a ping for this long is stuck in user code. */
 const stuckAfterMs = 200;
-const memoryReadEveryMs = 5;
+const memoryReadEveryMs = 1;
 const noTail = new Uint8Array(0);
 
 export interface HostParts {
@@ -260,6 +260,7 @@ export class Host {
     // A run may begin and end between two looks of the watch.
     this.readMemory(this.#parts.clock.monotonic());
     run.peakMemoryMb = Math.max(run.peakMemoryMb, this.usedMb);
+    if (run.cpuMs === 0 && run.cpuSeenMs !== null) run.cpuMs = (usedCpuMs(this.pid) ?? 0) - run.cpuSeenMs;
     run.end();
     if (this.runs.size === 0) this.idleSince = this.#parts.clock.monotonic();
     if (this.state === "retiring" && this.runs.size === 0) this.#process.kill();

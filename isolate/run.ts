@@ -41,6 +41,8 @@ export class Run {
   receiver: ResponseReceiver | null = null;
   peakMemoryMb = 0;
   cpuMs = 0;
+  /** CPU ms of its process when the watch first saw it: what a run used that never reported itself. */
+  cpuSeenMs: number | null = null;
   #streamEndsAt = Infinity;
   #late: RunReport["late"] = null;
   #responseBytes = 0;

@@ -10,7 +10,7 @@ import { Host } from "./host.ts";
 import { HostProcess } from "./host_process.ts";
 import type { IsolateVersion, Job } from "./job.ts";
 import { type Frame, FrameKind } from "./protocol/frames.ts";
-import { residentBytes } from "./process_memory.ts";
+import { residentBytes, usedCpuMs } from "./process_usage.ts";
 import { Run } from "./run.ts";
 import { VersionHosts } from "./version_hosts.ts";
 import { WarmPool } from "./warm_pool.ts";
@@ -224,6 +224,7 @@ export class Supervisor implements AsyncDisposable {
     const used = host.usedMb;
     for (const run of host.runs.values()) {
       run.watchClient();
+      run.cpuSeenMs ??= usedCpuMs(host.pid);
       if (used > run.peakMemoryMb) run.peakMemoryMb = used;
       if (run.dueAt <= now) host.overdue(run, now);
     }

@@ -100,8 +100,12 @@ export async function insertInvocations(sql: Sql, rows: readonly InvocationRow[]
     await sql.begin(async (tx) => {
       // A crash of PostgreSQL may lose what came in its last moments; waiting for the disk would hold up the next batch.
       await tx`set local synchronous_commit to off`;
-      const copy = await tx.unsafe(`copy function_invocations (${columns.join(", ")}) from stdin`).writable();
+      const query = tx.unsafe(`copy function_invocations (${columns.join(", ")}) from stdin`);
+      const copy = await query.writable();
       await new Promise<void>((resolve, reject) => {
+        // Once all was sent, postgres.js tells a failure to the query only, whose promise has been the stream's: without
+        // this the stream, and with it every later batch, would wait for ever.
+        Object.assign(query, { reject });
         copy.on("error", reject);
         copy.on("finish", resolve);
         copy.end(rows.map(copyLine).join(""));

@@ -1,4 +1,4 @@
-// What a process holds, as the kernel counts it. Only this shows buffers that V8's own limits do not cover.
+// What a process holds and has used, as the kernel counts it. Only this shows buffers that V8's own limits do not cover.
 
 const pageBytes = 4096;
 
