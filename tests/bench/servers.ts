@@ -49,9 +49,11 @@ async function start(
 let nextPort = 4700;
 export const freePort = () => nextPort++;
 
-export function startPeer(file: "bare_serve.ts" | "worker_each.ts"): Promise<BenchServer> {
+export type Peer = "bare_serve.ts" | "bare_echo.ts" | "bare_query.ts" | "worker_each.ts";
+
+export function startPeer(file: Peer, ...args: string[]): Promise<BenchServer> {
   const port = freePort();
-  return start(Deno.execPath(), ["run", "-A", "--no-config", fromFileUrl(`./peers/${file}`), String(port)], {
+  return start(Deno.execPath(), ["run", "-A", fromFileUrl(`./peers/${file}`), String(port), ...args], {
     port,
   });
 }
@@ -62,10 +64,13 @@ export async function startWorkerd(dir: string): Promise<BenchServer> {
   return await start(program, args, { port });
 }
 
+/** The flags that `deno task start` gives the server. */
+const serverFlags = ["--v8-flags=--min-semi-space-size=32,--max-semi-space-size=64"];
+
 /** Our server on a fresh data folder, with the default settings. */
 export function startOurs(dir: string, env: Record<string, string> = {}): Promise<BenchServer> {
   const port = freePort();
-  return start(Deno.execPath(), ["run", "-A", fromFileUrl("../../main.ts")], {
+  return start(Deno.execPath(), ["run", "-A", ...serverFlags, fromFileUrl("../../main.ts")], {
     port,
     env: {
       PORT: String(port),

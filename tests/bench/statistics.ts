@@ -8,16 +8,18 @@ export function median(values: readonly number[]): number {
     : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
 }
 
+/** Rounds of most measurements. */
+export const rounds = 5;
+
 /** Runs each measurement once a round, in turn, and gives each one's results. */
-export async function inTurn<Result>(
+export async function inTurn<Result, Name extends string>(
   rounds: number,
-  measurements: Record<string, () => Promise<Result>>,
-): Promise<Record<string, Result[]>> {
-  const results: Record<string, Result[]> = Object.fromEntries(
-    Object.keys(measurements).map((name) => [name, []]),
-  );
+  measurements: Record<Name, () => Promise<Result>>,
+): Promise<Record<Name, Result[]>> {
+  const names = Object.keys(measurements) as Name[];
+  const results = Object.fromEntries(names.map((name) => [name, [] as Result[]])) as Record<Name, Result[]>;
   for (let round = 0; round < rounds; round++) {
-    for (const [name, measure] of Object.entries(measurements)) results[name]?.push(await measure());
+    for (const name of names) results[name].push(await measurements[name]());
   }
   return results;
 }

@@ -1,0 +1,8 @@
+// The peer for ctx.db.query: Deno.serve and the same query by postgres.js. `deno run bare_query.ts <port> <database url>`
+
+import postgres from "postgres";
+
+const sql = postgres(Deno.args[1] as string, { max: 8 });
+Deno.serve({ port: Number(Deno.args[0]), hostname: "127.0.0.1", onListen() {} }, async () => {
+  return Response.json(await sql`select id, name from bench where id = ${7}`);
+});

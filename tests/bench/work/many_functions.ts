@@ -1,0 +1,50 @@
+// The same call with 10 functions deployed and with 10,000: the way to a function must not grow with their number.
+
+import postgres from "postgres";
+import { load } from "../load.ts";
+import type { Row } from "../results.ts";
+import { inTurn, median, rounds } from "../statistics.ts";
+import { hello, openWorld } from "../world.ts";
+
+/** Copies of the function, its version and its trigger, as rows: what matters is that they are there. */
+async function addFunctions(databaseUrl: string, name: string, count: number): Promise<void> {
+  const sql = postgres(databaseUrl, { max: 1, onnotice() {} });
+  await sql.begin(async (tx) => {
+    await tx`create temp table made on commit drop as
+      select f.id as old, f.version_id as old_version, gen_random_uuid() as id, gen_random_uuid() as version_id,
+        f.name || '-' || n as name
+      from functions f, generate_series(1, ${count}) n where f.name = ${name}`;
+    await tx`insert into functions
+      select (jsonb_populate_record(f, jsonb_build_object('id', m.id, 'name', m.name, 'version_id', m.version_id))).*
+      from made m join functions f on f.id = m.old`;
+    await tx`insert into function_versions
+      select (jsonb_populate_record(v, jsonb_build_object('id', m.version_id, 'function_id', m.id))).*
+      from made m join function_versions v on v.id = m.old_version`;
+    await tx`insert into function_triggers
+      select (jsonb_populate_record(t, jsonb_build_object('id', gen_random_uuid(), 'function_id', m.id))).*
+      from made m join function_triggers t on t.function_id = m.old`;
+  });
+  await sql.end();
+}
+
+export async function manyFunctions(): Promise<Row[]> {
+  await using world = await openWorld();
+  const url = await world.client.deploy(world.app, "hello", hello);
+  const once = () => load(url, { connections: 1, seconds: 2 });
+  await once();
+  const few = await inTurn(rounds, { ours: once });
+  await addFunctions(world.databaseUrl, "hello", 10_000);
+  await once();
+  const many = await inTurn(rounds, { ours: once });
+  const p50 = (of: { p50: number }[]) => median(of.map((result) => result.p50));
+  const ratio = p50(many.ours) / p50(few.ours);
+  return [{
+    work: "p50 ms with 10,000 functions deployed",
+    ours: p50(many.ours).toFixed(3),
+    peer: `with one ${p50(few.ours).toFixed(3)}`,
+    ratio: ratio.toFixed(2),
+    bar: "≤ 1.2 ×",
+    met: ratio <= 1.2,
+    raw: { few, many },
+  }];
+}

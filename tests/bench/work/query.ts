@@ -1,0 +1,47 @@
+// One prepared ctx.db.query, beside the same query from bare Deno.serve.
+
+import { load, type LoadResult } from "../load.ts";
+import type { Row } from "../results.ts";
+import { startPeer } from "../servers.ts";
+import { inTurn, median, rounds } from "../statistics.ts";
+import { openWorld } from "../world.ts";
+
+const make = `export default async function handler(_req, ctx) {
+  await ctx.db.asService(async (db) => {
+    await db.query("create table if not exists bench (id int primary key, name text)");
+    await db.query("insert into bench select i, 'name ' || i from generate_series(1, 100) i");
+    await db.query("alter table bench enable row level security");
+    await db.query("create policy everyone on bench for select using (true)");
+  });
+  return new Response("made");
+}`;
+const read = `export default async function handler(_req, ctx) {
+  const { rows } = await ctx.db.query("select id, name from bench where id = $1", [7]);
+  return Response.json(rows);
+}`;
+
+export async function oneQuery(): Promise<Row[]> {
+  await using world = await openWorld();
+  await (await fetch(await world.client.deploy(world.app, "make", make))).text();
+  const target = await world.client.deploy(world.app, "read", read);
+  const database = new URL(world.databaseUrl);
+  database.pathname = `/${world.app}`;
+  await using bare = await startPeer("bare_query.ts", database.href);
+  const at = (connections: number, seconds: number) => ({
+    ours: () => load(target, { connections, seconds }),
+    bare: () => load(`${bare.origin}/`, { connections, seconds }),
+  });
+  for (const warm of Object.values(at(32, 2))) await warm();
+  const results = await inTurn(rounds, at(32, 4));
+  const rate = (of: readonly LoadResult[]) => median(of.map((result) => result.requestsPerSecond));
+  const ratio = rate(results.ours) / rate(results.bare);
+  return [{
+    work: "one prepared ctx.db.query under RLS, 32 connections, a second",
+    ours: rate(results.ours).toFixed(0),
+    peer: `bare Deno.serve ${rate(results.bare).toFixed(0)}`,
+    ratio: ratio.toFixed(2),
+    bar: "≥ 0.5 ×",
+    met: ratio >= 0.5,
+    raw: results,
+  }];
+}
