@@ -26,8 +26,8 @@ import helloCode from "./examples/hello.ts" with { type: "text" };
 export interface Platform extends AsyncDisposable {
   /** Origin that the server listens on. */
   readonly origin: string;
-  /** Set by the start that made the owner: its key, unless that was given, and a URL to try. */
-  readonly firstStart: { madeKey: string | null; sampleUrl: string | null } | null;
+  /** A URL to try, of the sample that the first start made; `null` on any other. */
+  readonly sampleUrl: string | null;
   /** For tests and operators. */
   readonly isolates: Supervisor;
   readonly invocationLog: InvocationLog;
@@ -37,13 +37,15 @@ export interface Platform extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+export interface StartOptions {
+  log?: Logger;
+  /** Shows the key that the first start makes: this once, and to nobody else. */
+  onOwnerKey?: (key: string) => void;
+}
+
 /** Starts a server; resolves once it answers. @throws {AppError|Error} when it cannot, with nothing left running. */
-export async function startPlatform(
-  config: Config,
-  { log = createLogger({ level: config.BUTTERBASE_LOG_LEVEL }) }: {
-    log?: Logger;
-  } = {},
-): Promise<Platform> {
+export async function startPlatform(config: Config, options: StartOptions = {}): Promise<Platform> {
+  const { log = createLogger({ level: config.BUTTERBASE_LOG_LEVEL }), onOwnerKey = () => {} } = options;
   const dataDir = config.BUTTERBASE_DATA_DIR;
   await Deno.mkdir(dataDir, { recursive: true });
   await using opened = new AsyncDisposableStack();
@@ -158,17 +160,16 @@ export async function startPlatform(
 
   isolates.warmUp();
   await apps.resume();
-  const given = config.BUTTERBASE_BOOTSTRAP_KEY;
-  const bootstrapped = await accounts.bootstrap(given?.reveal());
+  const ownerKey = await accounts.bootstrap(config.BUTTERBASE_BOOTSTRAP_KEY?.reveal(), onOwnerKey);
   let sampleUrl: string | null = null;
-  if (bootstrapped !== null && config.BUTTERBASE_SAMPLE_APP === "on") {
+  if (ownerKey !== null && config.BUTTERBASE_SAMPLE_APP === "on") {
     try {
-      const owner = await keys.check(bootstrapped.key.key);
+      const owner = await keys.check(ownerKey);
       const path = owner &&
         await createSampleApp({ apps, registry: appRegistry, functions, owner, code: helloCode });
       sampleUrl = path && `${apiBase()}${path}`;
     } catch (error) {
-      // The owner's key exists by now and is shown once: without the sample the start must still come to that.
+      // The server is whole without it.
       log.error("The app hello could not be made", { error });
     }
   }
@@ -189,9 +190,7 @@ export async function startPlatform(
   const stop = () => stopping ??= drain();
   return {
     origin,
-    firstStart: bootstrapped === null
-      ? null
-      : { madeKey: given === null ? bootstrapped.key.key : null, sampleUrl },
+    sampleUrl,
     isolates,
     invocationLog,
     tokens,
@@ -225,7 +224,9 @@ function startFailure(error: unknown): string {
 if (import.meta.main) {
   let platform: Platform;
   try {
-    platform = await startPlatform(readConfig(Deno.env.toObject()));
+    platform = await startPlatform(readConfig(Deno.env.toObject()), {
+      onOwnerKey: (key) => console.log(`platform key (shown once): ${key}`),
+    });
   } catch (error) {
     console.error(startFailure(error));
     Deno.exit(1);
@@ -237,10 +238,6 @@ if (import.meta.main) {
     });
   // Before it says that it is ready: from then on it may be told to end.
   for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, end);
-  if (platform.firstStart !== null) {
-    const { madeKey, sampleUrl } = platform.firstStart;
-    if (madeKey !== null) console.log(`platform key (shown once): ${madeKey}`);
-    if (sampleUrl !== null) console.log(`try it: curl ${sampleUrl}`);
-  }
+  if (platform.sampleUrl !== null) console.log(`try it: curl ${platform.sampleUrl}`);
   console.log(`listening on ${platform.origin}`);
 }

@@ -10,11 +10,14 @@ import {
   insertAccount,
   listAccounts,
 } from "../db/queries/accounts.ts";
-import type { MadeKey, PlatformKeys } from "./platform_keys.ts";
+import { type MadeKey, newPlatformKey, type PlatformKeys } from "./platform_keys.ts";
 
 export interface Accounts {
-  /** Makes the owner and its key if nobody is here yet; else `null`. */
-  bootstrap(key: string | undefined): Promise<{ account: AccountRow; key: MadeKey } | null>;
+  /**
+   * Makes the owner and its key if nobody is here yet; else `null`. A key that is not given is made, and shown before it
+   * counts: a crash between the two leaves a key that was seen and does nothing, never one that nobody has seen.
+   */
+  bootstrap(key: string | undefined, show: (key: string) => void): Promise<string | null>;
   add(person: { email: string; name: string }): Promise<{ account: AccountRow; key: MadeKey }>;
   list(): Promise<AccountRow[]>;
   disable(id: string): Promise<void>;
@@ -31,9 +34,12 @@ export function createAccounts({ sql, keys }: { sql: Sql; keys: PlatformKeys }):
     return { account, key: await keys.create(account.id, made, key) };
   }
   return {
-    async bootstrap(key) {
+    async bootstrap(given, show) {
       if (await countAccounts(sql) > 0) return null;
-      return await make({ email: "owner@localhost", name: "Owner", operator: true }, key);
+      const key = given ?? newPlatformKey();
+      if (given === undefined) show(key);
+      const made = await make({ email: "owner@localhost", name: "Owner", operator: true }, key);
+      return made === null ? null : key;
     },
     async add({ email, name }) {
       const added = await make({ email: email.toLowerCase(), name, operator: false });

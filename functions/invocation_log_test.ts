@@ -225,37 +225,6 @@ Deno.test(
   },
 );
 
-Deno.test(
-  "a batch whose connection is lost fails, and is stored when it is tried again",
-  { timeout: 20_000 },
-  async () => {
-    await using w = await world();
-    await ensureDayPartition(w.sql, new Date(noon));
-    const { functionName: _, ...row } = w.run();
-    const locked = Promise.withResolvers<void>();
-    const mayGo = Promise.withResolvers<void>();
-    const holding = w.sql.begin(async (tx) => {
-      await tx`lock table function_invocations in access exclusive mode`;
-      locked.resolve();
-      await mayGo.promise;
-    });
-    await locked.promise;
-    const failed = assert.rejects(insertInvocations(w.sql, [row]));
-    let killed = 0;
-    while (killed === 0) {
-      const rows = await w.sql`
-      select pg_terminate_backend(pid) from pg_stat_activity
-      where datname = current_database() and wait_event_type = 'Lock' and query like 'copy%'`;
-      killed = rows.length;
-    }
-    mayGo.resolve();
-    await holding;
-    await failed;
-    await insertInvocations(w.sql, [row]);
-    assert.equal(await rowCount(w.sql), 1);
-  },
-);
-
 Deno.test("whatever a function prints or throws is stored, and read back as it was", async () => {
   await using w = await world();
   await using log = await w.openLog();
