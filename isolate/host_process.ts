@@ -3,7 +3,7 @@
 
 import { setImmediate } from "node:timers";
 import { egressFlags, type EgressRules } from "./egress.ts";
-import { type Bytes, type Frame, FrameKind, FrameReader, FrameWriter } from "./protocol/frames.ts";
+import { type Frame, FrameKind, FrameReader, FrameWriter } from "./protocol/frames.ts";
 
 export interface HostProcessParts {
   memoryLimitMb: number;
@@ -155,13 +155,7 @@ export class HostProcess {
 }
 
 async function read(socket: Deno.UnixConn | null, onFrame: (frame: Frame) => void): Promise<void> {
-  const reader = new FrameReader();
-  const buffer: Bytes = new Uint8Array(readBytes);
-  for (;;) {
-    const count = await socket?.read(buffer) ?? null;
-    if (count === null) return;
-    reader.push(buffer.slice(0, count), onFrame);
-  }
+  if (socket !== null) await new FrameReader().readAll(socket, new Uint8Array(readBytes), onFrame);
 }
 
 async function watch(child: Deno.ChildProcess): Promise<HostDeath> {

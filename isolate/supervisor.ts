@@ -133,7 +133,8 @@ export class Supervisor implements AsyncDisposable {
   async #serve(group: VersionHosts): Promise<void> {
     try {
       if (!this.#makeRoom()) {
-        return group.fail(`This node runs ${this.#hosts.size} isolates: BUTTERBASE_MAX_HOSTS allows no more`);
+        const full = `This node runs ${this.#hosts.size} isolates: BUTTERBASE_MAX_HOSTS allows no more`;
+        return group.fail(full, "full");
       }
       this.#coldStarts++;
       const { version } = group;
@@ -144,7 +145,7 @@ export class Supervisor implements AsyncDisposable {
       group.hosts.add(host);
     } catch (error) {
       this.#parts.log.error("A function got no isolate", { error, version: group.version.id });
-      group.fail("The function's isolate could not be started");
+      group.fail("The function's isolate could not be started", "broken");
     }
   }
 

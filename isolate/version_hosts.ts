@@ -21,6 +21,7 @@ export class VersionHosts {
   readonly #parts: VersionHostsParts;
   #waiting: Run[] = [];
   #starting = 0;
+  #failed = false;
 
   constructor(parts: VersionHostsParts) {
     this.#parts = parts;
@@ -63,11 +64,16 @@ export class VersionHosts {
     this.serve();
   }
 
-  /** Gives waiting runs to hosts with room. */
+  /** Gives waiting runs to hosts with room, and has another host started for the rest. */
   serve(): void {
+    this.#give();
+    if (this.#waiting.length > 0) this.#grow();
+  }
+
+  #give(): void {
     while (this.#waiting.length > 0) {
       const host = this.#choose();
-      if (host === undefined) return this.#grow();
+      if (host === undefined) return;
       host.send(this.#waiting.shift() as Run);
     }
   }
@@ -83,10 +89,17 @@ export class VersionHosts {
     }
   }
 
-  /** No host could be started: what waits cannot be served. */
-  fail(message: string): void {
+  /** No host could be started: what waits goes on waiting for those there are, and without any cannot be served. */
+  fail(message: string, why: "full" | "broken"): void {
+    this.#failed = true;
+    if ([...this.hosts].some(({ state }) => state === "serving")) return;
+    const { length: waiting } = this.#waiting;
     for (const run of this.#waiting.splice(0)) {
-      run.answer({ kind: "stopped", reason: "crashed", limit: null, used: null });
+      run.answer(
+        why === "full"
+          ? { kind: "overloaded", waiting, limit: this.#parts.queueLength }
+          : { kind: "stopped", reason: "crashed", limit: null, used: null },
+      );
       run.print({ level: "error", message, timestamp: Date.now() });
       run.end();
     }
@@ -123,7 +136,10 @@ export class VersionHosts {
       this.#starting++;
       void this.#parts.startHost(this).finally(() => {
         this.#starting--;
-        this.serve();
+        // After a failure the next look of the supervisor tries again; at once would be for ever.
+        if (this.#failed) this.#give();
+        else this.serve();
+        this.#failed = false;
       });
     }
   }

@@ -5,7 +5,7 @@ import { tooLarge } from "./body.ts";
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Bodies up to this size are read whole: one message instead of a stream. */
-const wholeBytes = 64 * 1024;
+const wholeBytes = 1024 * 1024;
 
 /** The body, if there is one; a stream of it fails with PAYLOAD_TOO_LARGE where it passes the limit. */
 export async function boundedBody(

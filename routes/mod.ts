@@ -1,6 +1,6 @@
 // The HTTP interface: the middlewares in one list, then a file for each noun.
 
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { RegExpRouter } from "hono/router/reg-exp-router";
 import type { AppRegistry } from "../apps/app_registry.ts";
 import type { Apps } from "../apps/apps.ts";
@@ -71,14 +71,7 @@ export function createRoutes(parts: RoutesParts): Routes {
   routes.route("/", appRoutes({ auth, apps, apiBase, functionNames: (id) => functions.names(id) }));
   routes.route("/", functionRoutes({ auth, functions, invoker, apiBase, ip, serving: parts.health.ready }));
   routes.onError(onError(log));
-  routes.notFound((c) =>
-    errorResponse(
-      new AppError("RESOURCE_NOT_FOUND", `There is no ${c.req.method} ${c.req.path.slice(0, 200)}`, {
-        remediation: "Check the method and the path.",
-      }),
-      c.var.requestId,
-    )
-  );
+  routes.notFound(notFound);
   const calls = new Hono<Env>({ router: new RegExpRouter() });
   calls.use(assignRequestId, cors(registry));
   calls.route(
@@ -86,8 +79,20 @@ export function createRoutes(parts: RoutesParts): Routes {
     fnRoutes({ keys, tokens, apps: registry, functions: functionRegistry, invoker, apiBase, ip }),
   );
   calls.onError(onError(log));
+  calls.notFound(notFound);
   return {
     fetch: (request, peer) => (callForm.test(request.url) ? calls : routes).fetch(request, peer),
     routes: [...calls.routes, ...routes.routes],
   };
+}
+
+function notFound(c: Context<Env>): Response {
+  const error = new AppError(
+    "RESOURCE_NOT_FOUND",
+    `There is no ${c.req.method} ${c.req.path.slice(0, 200)}`,
+    {
+      remediation: "Check the method and the path.",
+    },
+  );
+  return errorResponse(error, c.var.requestId);
 }

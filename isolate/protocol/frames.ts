@@ -58,8 +58,13 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const empty = new Uint8Array(0);
 
-/** Collects frames into one buffer, so that what is sent together costs one message and one write. */
+/** A tail longer than this is sent from where it is, without being copied. */
+const longTailBytes = 64 * 1024;
+
+/** Collects frames, so that what is sent together costs one write; long tails stay where they are. */
 export class FrameWriter {
+  /** What is complete and goes before the buffer's content: frames, and long tails between them. */
+  #ready: Bytes[] = [];
   #buffer: Bytes;
   #view: DataView<ArrayBuffer>;
   #length = 0;
@@ -71,8 +76,9 @@ export class FrameWriter {
     this.#view = new DataView(this.#buffer.buffer);
   }
 
+  /** Bytes that wait to be taken. */
   get length(): number {
-    return this.#length;
+    return this.#ready.reduce((sum, bytes) => sum + bytes.length, this.#length);
   }
 
   bytes(kind: FrameKind, id: number, payload: Uint8Array = empty): void {
@@ -85,9 +91,14 @@ export class FrameWriter {
     this.#text(kind, id, JSON.stringify(value), empty);
   }
 
-  /** A frame of `u32 head length | head as JSON | tail`, for what has a head and bytes. */
-  jsonWithTail(kind: FrameKind, id: number, head: unknown, tail: Uint8Array): void {
-    this.#text(kind, id, JSON.stringify(head), tail, true);
+  /** A frame of `u32 head length | head as JSON | tail`. A long tail must not change until it is sent. */
+  jsonWithTail(kind: FrameKind, id: number, head: unknown, tail: Uint8Array<ArrayBuffer>): void {
+    if (tail.length <= longTailBytes) return this.#text(kind, id, JSON.stringify(head), tail, true);
+    const frame = this.#length;
+    this.#text(kind, id, JSON.stringify(head), empty, true);
+    this.#view.setUint32(frame, this.#length - frame - 4 + tail.length, true);
+    this.#ready.push(this.#buffer.slice(0, this.#length), tail);
+    this.#length = 0;
   }
 
   #text(kind: FrameKind, id: number, text: string, tail: Uint8Array, prefixed = false): void {
@@ -123,8 +134,10 @@ export class FrameWriter {
     this.#view = new DataView(grown.buffer);
   }
 
-  /** All frames so far, in a buffer that the caller owns and may transfer; the writer is empty again. */
+  /** The next bytes to send, in a buffer that is the caller's own; to be called until `length` is 0. */
   take(): Bytes {
+    const first = this.#ready.shift();
+    if (first !== undefined) return first;
     const large = this.#length > keptBytes;
     // A copy of its own size costs less than a new large buffer each time; what is large already is handed over.
     const taken = large ? this.#buffer.subarray(0, this.#length) : this.#buffer.slice(0, this.#length);
@@ -135,6 +148,11 @@ export class FrameWriter {
     this.#length = 0;
     return taken;
   }
+}
+
+/** Where bytes come from: a socket. */
+export interface ByteSource {
+  read(into: Bytes): Promise<number | null>;
 }
 
 /** A frame's length was out of bounds: the stream cannot be read any further. */
@@ -150,6 +168,26 @@ export class FrameReader {
   #rest: Bytes = empty;
   /** Bytes of `#rest` that are filled; it may be larger, to hold the frame that is arriving. */
   #filled = 0;
+
+  /** Reads from `source` until it ends. `buffer` is used again and again: frames never point into it. */
+  async readAll(source: ByteSource, buffer: Bytes, onFrame: (frame: Frame) => void): Promise<void> {
+    for (;;) {
+      // The rest of a long frame is read to where it belongs.
+      const gap = this.#rest.subarray(this.#filled);
+      const count = await source.read(gap.length > 0 ? gap : buffer);
+      if (count === null) return;
+      if (gap.length === 0) this.push(buffer.slice(0, count), onFrame);
+      else if (count === gap.length) this.push(this.#takeRest(), onFrame);
+      else this.#filled += count;
+    }
+  }
+
+  #takeRest(): Bytes {
+    const rest = this.#rest;
+    this.#rest = empty;
+    this.#filled = 0;
+    return rest;
+  }
 
   push(chunk: Bytes, onFrame: (frame: Frame) => void): void {
     const bytes = this.#join(chunk);

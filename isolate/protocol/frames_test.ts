@@ -16,6 +16,12 @@ interface Seen {
   payload: number[];
 }
 
+function takeAll(writer: FrameWriter): Bytes {
+  const parts: number[] = [];
+  while (writer.length > 0) for (const byte of writer.take()) parts.push(byte);
+  return new Uint8Array(parts);
+}
+
 function readAll(bytes: Bytes, cuts: number[]): Seen[] {
   const seen: Seen[] = [];
   const reader = new FrameReader();
@@ -45,7 +51,7 @@ Deno.test("frames come out as they went in, however the stream is cut", () => {
           id,
           payload: [...payload],
         }));
-        assert.deepEqual(readAll(writer.take(), cuts), expected);
+        assert.deepEqual(readAll(takeAll(writer), cuts), expected);
         assert.equal(writer.length, 0);
       },
     ),
@@ -59,7 +65,7 @@ Deno.test("a head in JSON and its tail come back, whatever characters the head h
       writer.jsonWithTail(FrameKind.Head, 7, { text: text.toWellFormed() }, tail);
       const reader = new FrameReader();
       let found: unknown;
-      reader.push(writer.take(), ({ payload }) => (found = decodeJsonWithTail(payload)));
+      reader.push(takeAll(writer), ({ payload }) => (found = decodeJsonWithTail(payload)));
       assert.deepEqual(found, { head: { text: text.toWellFormed() }, tail: new Uint8Array(tail) });
     }),
   );
@@ -93,4 +99,38 @@ Deno.test("a length that no frame can have ends the reading", () => {
     new DataView(bytes.buffer).setUint32(0, length, true);
     assert.throws(() => new FrameReader().push(bytes, () => {}), FrameError);
   }
+});
+
+Deno.test("long tails and short frames keep their order, read from a source that gives a little at a time", async () => {
+  const writer = new FrameWriter();
+  const long = crypto.getRandomValues(new Uint8Array(60_000)).toHex();
+  const tail = new TextEncoder().encode(long);
+  writer.bytes(FrameKind.Ping, 1);
+  writer.jsonWithTail(FrameKind.Finished, 2, { n: 2 }, tail);
+  writer.json(FrameKind.Console, 3, { n: 3 });
+  writer.jsonWithTail(FrameKind.Finished, 4, { n: 4 }, tail);
+  writer.bytes(FrameKind.Pong, 5);
+  const bytes = takeAll(writer);
+  let at = 0;
+  const source = {
+    read(into: Bytes): Promise<number | null> {
+      if (at === bytes.length) return Promise.resolve(null);
+      const count = Math.min(into.length, 7001, bytes.length - at);
+      into.set(bytes.subarray(at, at + count));
+      at += count;
+      return Promise.resolve(count);
+    },
+  };
+  const seen: unknown[] = [];
+  await new FrameReader().readAll(source, new Uint8Array(4096), ({ kind, id, payload }) => {
+    const body = kind === FrameKind.Finished ? decodeJsonWithTail(payload) : null;
+    seen.push([kind, id, body && new TextDecoder().decode(body.tail) === long]);
+  });
+  assert.deepEqual(seen, [
+    [FrameKind.Ping, 1, null],
+    [FrameKind.Finished, 2, true],
+    [FrameKind.Console, 3, null],
+    [FrameKind.Finished, 4, true],
+    [FrameKind.Pong, 5, null],
+  ]);
 });

@@ -57,6 +57,8 @@ const clearTimer = clearTimeout;
 /** No client takes more; what is larger would be memory of the server's. */
 const maxHeaderBytes = 256 * 1024;
 const noBody: Bytes = new Uint8Array(0);
+/** A frame longer than a read is put together in a buffer that nothing else uses. */
+const ownBufferBytes = 256 * 1024;
 /** An answer longer than this flows in chunks, although it is complete. */
 const wholeAnswerBytes = 1024 * 1024;
 const bodyWasRead = "The handler returned a Response whose body was already read";
@@ -284,8 +286,9 @@ export class Invocations {
 
 function requestBody(kind: BodyKind, tail: Bytes, incoming: IncomingBody | null): BodyInit | null {
   if (kind === "none") return null;
-  // The tail is a view into a message that other invocations share.
-  return incoming === null ? tail.slice() : incoming.stream;
+  if (incoming !== null) return incoming.stream;
+  // A small tail is a view into a read that other invocations share; a large one came in a buffer of its own.
+  return tail.length > ownBufferBytes ? tail : tail.slice();
 }
 
 /** The bytes themselves, and no copy of them. */

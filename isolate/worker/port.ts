@@ -2,7 +2,7 @@
 // it must not wait: a handler may block right after it printed.
 
 import { setImmediate } from "node:timers";
-import { type Bytes, type Frame, FrameReader, FrameWriter } from "../protocol/frames.ts";
+import { type Frame, FrameReader, FrameWriter } from "../protocol/frames.ts";
 
 export interface Port {
   readonly out: FrameWriter;
@@ -19,7 +19,7 @@ interface Start {
   path: string;
 }
 
-const readBytes = 64 * 1024;
+const readBytes = 256 * 1024;
 const atTurnEnd = setImmediate;
 
 /**
@@ -30,26 +30,31 @@ export async function openPort(onFrame: (frame: Frame) => void): Promise<Port> {
   const { begun, path } = await firstMessage();
   const socket = await Deno.connect({ transport: "unix", path });
   const out = new FrameWriter();
+  const write = openWriter(socket);
   let scheduled = false;
   let writing = false;
 
-  async function write(): Promise<void> {
+  async function finish(bytes: Bytes, begun: Promise<number>): Promise<void> {
     writing = true;
     try {
-      while (out.length > 0) {
-        const bytes = out.take();
-        for (let at = 0; at < bytes.length;) at += await socket.write(bytes.subarray(at));
-      }
-    } finally {
-      writing = false;
+      for (let at = await begun; at < bytes.length;) at += await write(bytes.subarray(at)).done;
+    } catch {
+      // The server is gone: the main thread ends the process, and until then nothing more is tried.
+      return;
     }
+    writing = false;
+    now();
   }
   const now = () => {
     scheduled = false;
-    // The first attempt of a write is made at once, so that what a blocking handler printed before is out.
-    if (!writing && out.length > 0) void write();
+    while (!writing && out.length > 0) {
+      const bytes = out.take();
+      const { taken, done } = write(bytes);
+      if (taken < bytes.length) void finish(bytes, done);
+    }
   };
-  void read(socket, onFrame);
+  // Ends when the server is gone; the main thread then ends the process.
+  void new FrameReader().readAll(socket, new Uint8Array(readBytes), onFrame);
   return {
     out,
     now,
@@ -62,6 +67,36 @@ export async function openPort(onFrame: (frame: Frame) => void): Promise<Port> {
   };
 }
 
+interface Writing {
+  /** Bytes that the kernel took at once. */
+  taken: number;
+  done: Promise<number>;
+}
+
+/**
+ * Most writes are over as they are made, but promises tell that only after the turn, and a handler may block before: a
+ * second line that it printed would never get out. The runtime's own core lets it be seen at once.
+ */
+function openWriter(socket: Deno.UnixConn): (bytes: Bytes) => Writing {
+  const { internal } = Deno as unknown as { internal: symbol };
+  const { core } = (Deno as unknown as Record<symbol, { core: RuntimeCore }>)[internal] as {
+    core: RuntimeCore;
+  };
+  const rid = (socket as unknown as Record<symbol, number>)[core.internalRidSymbol] as number;
+  return (bytes) => {
+    const done = core.write(rid, bytes);
+    const [, value] = core.getPromiseDetails(done);
+    return { taken: typeof value === "number" ? value : 0, done };
+  };
+}
+
+interface RuntimeCore {
+  readonly internalRidSymbol: symbol;
+  write(rid: number, bytes: Bytes): Promise<number>;
+  /** Its state, and its value once it is settled. */
+  getPromiseDetails(promise: Promise<unknown>): [state: number, value: unknown];
+}
+
 function firstMessage(): Promise<Start> {
   return new Promise((resolve) => {
     globalThis.addEventListener("message", (event) => {
@@ -69,15 +104,4 @@ function firstMessage(): Promise<Start> {
       resolve((event as MessageEvent<Start>).data);
     });
   });
-}
-
-/** Ends when the server is gone; the main thread then ends the process. */
-async function read(socket: Deno.UnixConn, onFrame: (frame: Frame) => void): Promise<void> {
-  const reader = new FrameReader();
-  const buffer: Bytes = new Uint8Array(readBytes);
-  for (;;) {
-    const count = await socket.read(buffer);
-    if (count === null) return;
-    reader.push(buffer.slice(0, count), onFrame);
-  }
 }

@@ -37,6 +37,7 @@ async function crossOrigin(
         "access-control-allow-headers": allowedHeaders,
         "access-control-max-age": "600",
         vary: "Origin",
+        "x-request-id": c.var.requestId,
       },
     });
   }

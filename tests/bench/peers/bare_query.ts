@@ -1,8 +1,9 @@
-// The peer for ctx.db.query: Deno.serve and the same query by postgres.js. `deno run bare_query.ts <port> <database url>`
+// The peer for ctx.db.query: Deno.serve and the same query by postgres.js.
+// `deno run bare_query.ts <port> <server url> <database>`
 
-import postgres from "postgres";
+import { openSql, parseDatabaseUrl } from "../../../db/server.ts";
 
-const sql = postgres(Deno.args[1] as string, { max: 8 });
+const sql = openSql(parseDatabaseUrl(Deno.args[1] as string), Deno.args[2] as string, { max: 8 });
 Deno.serve({ port: Number(Deno.args[0]), hostname: "127.0.0.1", onListen() {} }, async () => {
   return Response.json(await sql`select id, name from bench where id = ${7}`);
 });

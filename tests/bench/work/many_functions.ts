@@ -1,6 +1,6 @@
 // The same call with 10 functions deployed and with 10,000: the way to a function must not grow with their number.
 
-import postgres from "postgres";
+import { openSql, parseDatabaseUrl } from "../../../db/server.ts";
 import { load } from "../load.ts";
 import type { Row } from "../results.ts";
 import { inTurn, median, rounds } from "../statistics.ts";
@@ -8,7 +8,8 @@ import { hello, openWorld } from "../world.ts";
 
 /** Copies of the function, its version and its trigger, as rows: what matters is that they are there. */
 async function addFunctions(databaseUrl: string, name: string, count: number): Promise<void> {
-  const sql = postgres(databaseUrl, { max: 1, onnotice() {} });
+  const server = parseDatabaseUrl(databaseUrl);
+  const sql = openSql(server, server.controlDatabase, { max: 1 });
   await sql.begin(async (tx) => {
     await tx`create temp table made on commit drop as
       select f.id as old, f.version_id as old_version, gen_random_uuid() as id, gen_random_uuid() as version_id,

@@ -24,9 +24,7 @@ export async function oneQuery(): Promise<Row[]> {
   await using world = await openWorld();
   await (await fetch(await world.client.deploy(world.app, "make", make))).text();
   const target = await world.client.deploy(world.app, "read", read);
-  const database = new URL(world.databaseUrl);
-  database.pathname = `/${world.app}`;
-  await using bare = await startPeer("bare_query.ts", database.href);
+  await using bare = await startPeer("bare_query.ts", world.databaseUrl, world.app);
   const at = (connections: number, seconds: number) => ({
     ours: () => load(target, { connections, seconds }),
     bare: () => load(`${bare.origin}/`, { connections, seconds }),
