@@ -65,7 +65,7 @@ const bodyWasRead = "The handler returned a Response whose body was already read
 
 interface WholeAnswer {
   head: ResponseHead;
-  bytes: Uint8Array;
+  bytes: Bytes;
 }
 
 export class Invocations {
@@ -214,7 +214,7 @@ export class Invocations {
       await this.#stream(running, { status, headers }, body);
       return null;
     }
-    const bytes = complete === null || complete instanceof Uint8Array ? complete : await complete;
+    const bytes = complete instanceof Promise ? await complete : complete;
     if (bytes === null) return { head: { status, headers, body: "none" }, bytes: noBody };
     if (bytes.length <= wholeAnswerBytes) return { head: { status, headers, body: "whole" }, bytes };
     await this.#stream(running, { status, headers }, streamOf(bytes));

@@ -2,7 +2,7 @@
 // it must not wait: a handler may block right after it printed.
 
 import { setImmediate } from "node:timers";
-import { type Frame, FrameReader, FrameWriter } from "../protocol/frames.ts";
+import { type Bytes, type Frame, FrameReader, FrameWriter } from "../protocol/frames.ts";
 
 export interface Port {
   readonly out: FrameWriter;

@@ -1,6 +1,8 @@
 // Knows which Responses were made from nothing, a string, bytes or JSON, so that the commonest answers are sent whole
 // instead of being read as streams. `Response` behaves as it always does.
 
+import type { Bytes } from "../protocol/frames.ts";
+
 type Kept = { kind: "none" } | { kind: "text"; text: string } | { kind: "held" };
 
 const kept = new WeakMap<Response, Kept>();
@@ -13,16 +15,16 @@ const encode = encoder.encode.bind(encoder);
  * The whole body, if it was complete when the response was made and nobody has touched it since; `null` when there is
  * none. `undefined`: the response must be read as a stream.
  */
-export function completeBody(response: Response): Promise<Uint8Array> | Uint8Array | null | undefined {
+export function completeBody(response: Response): Promise<Bytes> | Bytes | null | undefined {
   const body = kept.get(response);
   if (body === undefined || response.bodyUsed) return undefined;
   switch (body.kind) {
     case "none":
       return null;
     case "text":
-      return encode(body.text);
+      return encode(body.text) as Bytes;
     case "held":
-      return response.bytes();
+      return response.bytes() as Promise<Bytes>;
   }
 }
 
