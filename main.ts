@@ -88,6 +88,18 @@ export async function startPlatform(config: Config, options: StartOptions = {}):
     }),
   );
 
+  // What runs when its app is paused or deleted, on whichever node that happens, is ended, not let run on.
+  appRegistry.onChange(async (id) => {
+    try {
+      const app = id === null ? null : await appRegistry.find(id);
+      if (id !== null && (app === null || app.paused !== null)) {
+        await isolates.stopApp(id, app === null ? "cancelled" : "paused");
+      }
+    } catch (error) {
+      log.error("A change of an app did not reach its isolates", { app: id, error });
+    }
+  });
+
   let origin = "";
   const apiBase = () => config.BUTTERBASE_PUBLIC_URL ?? origin;
   const functionRegistry = await createFunctionRegistry({ sql, notices, sealer });

@@ -9,6 +9,7 @@ import { openControl } from "./control.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded/mod.ts";
 import { type Notices, openNotices } from "./notices.ts";
 import { closeSql, parseDatabaseUrl, type Server } from "./server.ts";
+import { survivesDriver } from "./transaction.ts";
 
 export type { AppDatabases } from "./app_databases.ts";
 export type { TransactionOptions } from "./app_session.ts";
@@ -17,6 +18,7 @@ export type { PoolStats } from "./connection_pool.ts";
 export type { Notices } from "./notices.ts";
 export { QueryError, type QueryErrorFields } from "./query_error.ts";
 export type { QueryResult, Statement } from "./statement.ts";
+export { transaction } from "./transaction.ts";
 export type { Sql } from "postgres";
 
 export type DatabaseConfig = Pick<
@@ -94,6 +96,9 @@ export async function openDatabaseOn(
   opened.defer(() => apps.close());
   const notices = await openNotices({ server, control, log });
   opened.defer(() => notices.close());
+  const survive = (event: ErrorEvent) => survivesDriver(event, log);
+  globalThis.addEventListener("error", survive);
+  opened.defer(() => globalThis.removeEventListener("error", survive));
   const all = opened.move();
 
   async function close(): Promise<void> {

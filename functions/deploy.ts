@@ -7,7 +7,7 @@ import { type FunctionId, newUuid, type VersionId } from "../core/ids.ts";
 import type { PlatformPrincipal } from "../core/principal.ts";
 import type { Sealer } from "../core/sealing.ts";
 import type { TriggerDeclaration } from "../core/trigger.ts";
-import type { Sql } from "../db/mod.ts";
+import { type Sql, transaction } from "../db/mod.ts";
 import {
   type FunctionRow,
   type FunctionSettings,
@@ -42,7 +42,7 @@ export async function deploy(
   { app, draft, by }: { app: App; draft: FunctionDraft; by: PlatformPrincipal },
 ): Promise<Deployed> {
   const bundled = await bundle(draft.code);
-  const deployed = await sql.begin(async (tx): Promise<Deployed> => {
+  const deployed = await transaction(sql, async (tx): Promise<Deployed> => {
     const former = await lockFunction(tx, app.id, draft.name);
     const id = former?.id ?? newUuid<FunctionId>();
     const versionId = newUuid<VersionId>();

@@ -94,6 +94,7 @@ export class Invoker {
     const outcome = await this.#parts.run({
       version: {
         id: fn.versionId,
+        appId: app.id,
         functionName: fn.name,
         memoryLimitMb: fn.memoryLimitMb,
         bundle: () => registry.bundle(fn.versionId),

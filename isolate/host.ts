@@ -343,8 +343,8 @@ export class Host {
   async breachAll(reason: StopReason, limit: number | null, used: number | null): Promise<void> {
     if (this.state === "gone") return;
     this.state = "retiring";
-    const begun = await this.#begun();
-    this.#giveBack(begun);
+    // What was never begun runs elsewhere, unless nothing of it is to run at all.
+    if (reason === "memory" || reason === "crashed") this.#giveBack(await this.#begun());
     for (const run of [...this.runs.values()]) {
       run.stop(reason, { limit, used });
       this.#endRun(run);

@@ -7,6 +7,7 @@ import type { Bytes } from "./protocol/frames.ts";
 /** An immutable deployed bundle, and what its isolates are made with. */
 export interface IsolateVersion {
   readonly id: string;
+  readonly appId: string;
   readonly functionName: string;
   readonly memoryLimitMb: number;
   /** Reads the bundle when a host must load it. */

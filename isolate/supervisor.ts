@@ -51,6 +51,7 @@ export class Supervisor implements AsyncDisposable {
   readonly #hosts = new Set<Host>();
   readonly #pool: WarmPool;
   readonly #watch: ReturnType<typeof setInterval>;
+  readonly #starting = new Set<Promise<Host>>();
   #closed = false;
   #coldStarts = 0;
 
@@ -84,9 +85,11 @@ export class Supervisor implements AsyncDisposable {
     for (const host of this.#groups.get(versionId)?.hosts ?? []) host.retire();
   }
 
-  /** Ends everything the version runs, at once. */
-  async stop(versionId: string, reason: "paused" | "cancelled"): Promise<void> {
-    const hosts = [...this.#groups.get(versionId)?.hosts ?? []];
+  /** Ends everything that the app's functions run, at once. */
+  async stopApp(appId: string, reason: "paused" | "cancelled"): Promise<void> {
+    const groups = [...this.#groups.values()].filter((group) => group.version.appId === appId);
+    for (const group of groups) group.stopWaiting(reason);
+    const hosts = groups.flatMap((group) => [...group.hosts]);
     await Promise.all(hosts.map((host) => host.breachAll(reason, null, null)));
   }
 
@@ -158,7 +161,21 @@ export class Supervisor implements AsyncDisposable {
     return idle.length > 0;
   }
 
+  /** A start that is under way when the supervisor closes is waited for, and its host ended. */
   async #startHost(memoryLimitMb: number): Promise<Host> {
+    const starting = this.#bringUp(memoryLimitMb);
+    this.#starting.add(starting);
+    try {
+      const host = await starting;
+      if (!this.#closed) return host;
+      host.kill();
+      throw new Error("The server is stopping");
+    } finally {
+      this.#starting.delete(starting);
+    }
+  }
+
+  async #bringUp(memoryLimitMb: number): Promise<Host> {
     const { execPath = Deno.execPath(), denoDir, socketDir, clock, limits } = this.#parts;
     // deno-lint-ignore prefer-const -- frames may come before the host is made.
     let host: Host | undefined;
@@ -239,6 +256,7 @@ export class Supervisor implements AsyncDisposable {
     this.#closed = true;
     clearInterval(this.#watch);
     this.#pool.close();
+    await Promise.allSettled(this.#starting);
     for (const host of this.#hosts) host.kill();
     while (this.#hosts.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
   }

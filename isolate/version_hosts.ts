@@ -105,6 +105,14 @@ export class VersionHosts {
     }
   }
 
+  /** What waits is not to run any more. */
+  stopWaiting(reason: "paused" | "cancelled"): void {
+    for (const run of this.#waiting.splice(0)) {
+      run.stop(reason, { limit: null, used: null });
+      run.end();
+    }
+  }
+
   #leave(run: Run): void {
     const at = this.#waiting.indexOf(run);
     if (at < 0) return;

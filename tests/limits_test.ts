@@ -313,7 +313,7 @@ Deno.test("memory that is given back counts for nothing", async () => {
     `let sum = 0;
     for (let n = 0; n < 200; n++) { sum += new Uint8Array(4_000_000).fill(1)[n]!; await sleep(1); }
     return Response.json(sum);`,
-    { memoryLimitMb: 128 },
+    { memoryLimitMb: 512 },
   );
   assert.deepEqual(await read(fetch(url)).then(({ status, text }) => [status, text]), [200, "200"]);
 });

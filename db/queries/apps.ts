@@ -2,6 +2,7 @@
 
 import type { Sql } from "postgres";
 import type { AccountId, AppId } from "../../core/ids.ts";
+import { transaction } from "../transaction.ts";
 
 export type ProvisioningStatus = "provisioning" | "ready" | "failed" | "deleting";
 
@@ -106,7 +107,7 @@ export async function markAppDeleted(sql: Sql, id: AppId): Promise<void> {
 
 /** No secret and no trigger of the deleted app is left. Its row keeps its id from being given again. */
 export async function forgetApp(sql: Sql, id: AppId): Promise<void> {
-  await sql.begin(async (tx) => {
+  await transaction(sql, async (tx) => {
     await tx`update apps set env_sealed = null, anon_key = '', provisioning_status = 'deleted' where id = ${id}`;
     await tx`delete from app_signing_keys where app_id = ${id}`;
     await tx`
@@ -153,7 +154,7 @@ export async function updateAppEnv(
   id: AppId,
   merge: (sealed: string | null) => Promise<string>,
 ): Promise<AppRow | null> {
-  return await sql.begin(async (tx) => {
+  return await transaction(sql, async (tx) => {
     const [row] = await tx<{ env_sealed: string | null }[]>`
       select env_sealed from apps where id = ${id} and deleted_at is null for update`;
     if (row === undefined) return null;

@@ -3,6 +3,7 @@
 import type { Sql, TransactionSql } from "postgres";
 import type { AccountId, AppId, FunctionId, VersionId } from "../../core/ids.ts";
 import type { TriggerDeclaration } from "../../core/trigger.ts";
+import { transaction } from "../transaction.ts";
 
 export interface FunctionRow {
   id: FunctionId;
@@ -216,7 +217,7 @@ export async function updateFunctionEnv(
   { appId, name }: { appId: AppId; name: string },
   merge: (sealed: string | null, id: FunctionId) => Promise<string>,
 ): Promise<FunctionRow | null> {
-  return await sql.begin(async (tx) => {
+  return await transaction(sql, async (tx) => {
     const [row] = await tx<{ id: FunctionId; env_sealed: string | null }[]>`
       select id, env_sealed from functions
       where app_id = ${appId} and name = ${name} and deleted_at is null for update`;

@@ -3,6 +3,7 @@
 import type { Sql, TransactionSql } from "postgres";
 import type { ConsoleEntry } from "../../core/invocation.ts";
 import type { AppId, FunctionId, VersionId } from "../../core/ids.ts";
+import { transaction } from "../transaction.ts";
 
 export interface InvocationRow {
   id: string;
@@ -44,7 +45,7 @@ export async function ensureDayPartition(sql: Sql, instant: Date): Promise<void>
   const day = start.toISOString().slice(0, 10);
   const end = new Date(start.getTime() + dayMs).toISOString().slice(0, 10);
   // Two nodes at midnight: the lock lets one make it, and the other find it.
-  await sql.begin(async (tx) => {
+  await transaction(sql, async (tx) => {
     await tx`select pg_advisory_xact_lock(7201)`;
     await tx.unsafe(
       `create table if not exists function_invocations_${day.replaceAll("-", "_")}
@@ -97,7 +98,7 @@ const columns = [
  */
 export async function insertInvocations(sql: Sql, rows: readonly InvocationRow[]): Promise<void> {
   try {
-    await sql.begin(async (tx) => {
+    await transaction(sql, async (tx) => {
       // A crash of PostgreSQL may lose what came in its last moments; waiting for the disk would hold up the next batch.
       await tx`set local synchronous_commit to off`;
       const query = tx.unsafe(`copy function_invocations (${columns.join(", ")}) from stdin`);

@@ -72,7 +72,7 @@ export async function startTestPlatform(
   const sql = openSql(server, server.controlDatabase, { max: 2 });
   opened.defer(() => closeSql(sql));
   const dataDir = await Deno.makeTempDir({ prefix: "bb-test-" });
-  opened.defer(() => Deno.remove(dataDir, { recursive: true }));
+  opened.defer(() => removeFolder(dataDir));
   const config: Config = readConfig({
     PORT: "0",
     BUTTERBASE_DATA_DIR: dataDir,
@@ -164,4 +164,16 @@ export async function startTestPlatform(
 
 function isPlain(body: unknown): body is object {
   return typeof body === "object" && body !== null && Object.getPrototypeOf(body) === Object.prototype;
+}
+
+/** Tries for a while: an isolate host that was starting when the platform stopped may write there a moment longer. */
+async function removeFolder(path: string): Promise<void> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await Deno.remove(path, { recursive: true });
+    } catch (error) {
+      if (tries === 40) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
 }
