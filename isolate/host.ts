@@ -381,7 +381,7 @@ export class Host {
 
   onDeath({ signal, code, lastWords }: HostDeath): void {
     this.state = "gone";
-    const memory = /out of memory|Reached heap limit|allocation failed/i.test(lastWords);
+    const memory = /out of memory|Reached heap limit|allocation failed|memory allocation of/i.test(lastWords);
     for (const run of [...this.runs.values()]) {
       if (memory) run.stop("memory", { limit: this.memoryLimitMb, used: null });
       else run.stop("crashed", { limit: null, used: null });

@@ -805,12 +805,16 @@ Deno.test("calls by ctx.invoke nest four deep, and no deeper", async () => {
 Deno.test("a call that ctx.invoke made ends with the call that made it", async () => {
   const { app, url } = await deployed(`
     void ctx.invoke("slow").catch(() => {});
-    await sleep(200);
+    const begun = async (db: any) => (await db.query("select 1 from _idempotency_keys")).rowCount;
+    while (await ctx.db.asService(begun) === 0) await sleep(20);
     return Response.json("not waiting");`);
   await add(
     app,
     "slow",
-    `await new Promise((resolve) => req.signal.addEventListener("abort", resolve)); console.log("ended"); return Response.json(1);`,
+    `await ctx.idempotency.claim("begun");
+    if (!req.signal.aborted) await new Promise((resolve) => req.signal.addEventListener("abort", resolve));
+    console.log("ended");
+    return Response.json(1);`,
   );
   assert.equal(await call(url), "not waiting");
   const [row] = await p.logs(app, "slow");

@@ -216,8 +216,10 @@ Deno.test("calls that a stuck isolate never began run elsewhere, exactly once; t
       { status, text },
     ) => [status, text])
   );
-  assert.equal((await loop).code, "FUNCTION_TIMEOUT");
-  assert.ok(["FUNCTION_CRASHED", "FUNCTION_TIMEOUT"].includes((await waiting).code));
+  // The first whose time is over is told so; the other may go down with the isolate before its own is.
+  const codes = [(await waiting).code, (await loop).code];
+  assert.ok(codes.includes("FUNCTION_TIMEOUT"));
+  for (const code of codes) assert.ok(["FUNCTION_CRASHED", "FUNCTION_TIMEOUT"].includes(code), code);
   assert.deepEqual(
     await Promise.all(calls),
     ["a", "b", "c", "d", "e"].map((id) => [200, JSON.stringify([id, `body of ${id}`])]),
