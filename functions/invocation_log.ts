@@ -46,7 +46,7 @@ export class InvocationLog implements AsyncDisposable {
     this.#batcher = new Batcher({
       write: (rows) => this.#write(rows),
       everyMs: 500,
-      batch: 500,
+      batch: 2000,
       limit: 20_000,
       onFailure: (error, dropped) =>
         parts.log.error("Invocation rows could not be written", { error, dropped }),

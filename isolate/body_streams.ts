@@ -82,7 +82,8 @@ export function receiveResponseBody({ onCredit, onCancel }: ResponseReceiverPart
   let open = true;
   let receivedBytes = 0;
   const waiting: Bytes[] = [];
-  let ending: (() => void) | null = null;
+  // The first ending counts: a body that came whole is whole, whatever becomes of its isolate while it is read.
+  let ending: { how: "closed" } | { how: "broken"; error: Error } | null = null;
 
   const flush = () => {
     while (open && waiting.length > 0 && (controller.desiredSize ?? 0) > 0) {
@@ -90,10 +91,12 @@ export function receiveResponseBody({ onCredit, onCancel }: ResponseReceiverPart
       controller.enqueue(bytes);
       onCredit(bytes.length);
     }
-    if (open && waiting.length === 0 && ending !== null) {
-      open = false;
-      ending();
-    }
+    if (!open || waiting.length > 0 || ending === null) return;
+    if (ending.how === "closed") controller.close();
+    // An error discards what was enqueued and is not read yet: `pull` comes once it is.
+    else if ((controller.desiredSize ?? 0) > 0) controller.error(ending.error);
+    else return;
+    open = false;
   };
   const stream = new ReadableStream<Bytes>({
     start: (given) => void (controller = given),
@@ -122,12 +125,12 @@ export function receiveResponseBody({ onCredit, onCancel }: ResponseReceiverPart
       flush();
     },
     end() {
-      ending = () => controller.close();
+      ending ??= { how: "closed" };
       flush();
     },
     broke(error) {
       // What came before the break is delivered first.
-      ending = () => controller.error(error);
+      ending ??= { how: "broken", error };
       flush();
     },
   };

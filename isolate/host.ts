@@ -25,6 +25,8 @@ import type { Run } from "./run.ts";
 
 /** A worker that has not answered a ping for this long is stuck in user code. */
 const stuckAfterMs = 200;
+/** So many runs go in one write at most: with more, the worker would wait while this process prepares them all. */
+const runsPerWrite = 6;
 const memoryReadEveryMs = 1;
 const noTail = new Uint8Array(0);
 
@@ -130,7 +132,7 @@ export class Host {
     };
     out.jsonWithTail(FrameKind.Invoke, run.id, head, body instanceof Uint8Array ? body : noTail);
     if (body instanceof ReadableStream) this.#sendBody(run, body);
-    if (this.runs.size === 1) this.#process.flush();
+    if (this.runs.size === 1 || this.#lastId % runsPerWrite === 0) this.#process.flush();
     else this.#process.flushSoon();
     run.onClientGone(() => this.#clientGone(run));
   }

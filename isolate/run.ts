@@ -140,6 +140,8 @@ export class Run {
     this.dueAt = Infinity;
     this.#unlisten();
     this.sender?.stop();
+    // Nothing more will come; whoever reads must not wait for it.
+    this.receiver?.broke(new Error("The function's answer broke off"));
     const { body } = this.job.request;
     this.job.onEnd?.();
     this.#report.resolve({

@@ -648,6 +648,24 @@ Deno.test("an SQL error that is not caught is logged with the developer's own li
   );
 });
 
+Deno.test("a call that asks for too much of ctx at once is told so, and goes on", async () => {
+  const { url } = await deployed(`
+    const codes = async (calls: Promise<any>[]) => (await Promise.all(calls.map((made) => made.then(() => "ran", (error: any) => error.code))))
+      .reduce((counts: any, code: string) => ({ ...counts, [code]: (counts[code] ?? 0) + 1 }), {});
+    return Response.json([
+      await codes([ctx.db.query("select repeat('x', 17 * 1024 * 1024)")]),
+      await codes(Array.from({ length: 300 }, () => ctx.db.query("select 1"))),
+      await codes(Array.from({ length: 10 }, () => ctx.db.asAnon((db: any) => db.query("select 1")))),
+      await codes([ctx.db.query("select 1")]),
+    ]);`);
+  assert.deepEqual(await call(url), [
+    { QUOTA_LIMIT_EXCEEDED: 1 },
+    { ran: 256, QUOTA_LIMIT_EXCEEDED: 44 },
+    { ran: 8, QUOTA_LIMIT_EXCEEDED: 2 },
+    { ran: 1 },
+  ]);
+});
+
 // ctx.idempotency.
 
 Deno.test("a key is claimed once in its scope, also by many at once", async () => {

@@ -264,6 +264,63 @@ Deno.test("an answer that came in time is whole, whatever the isolate does after
   assert.equal((await p.json("DELETE", `/v1/${app}/functions/probe`)).status, 200);
 });
 
+Deno.test("a query that still runs when the call's time is over is cancelled in the database", async () => {
+  const { url } = await deployed(
+    `if (req.method === "POST") return Response.json((await ctx.db.query("select 1 as one")).rows);
+    await ctx.db.asService((db: any) => db.query("select pg_sleep(30) /* cancelled with its call */"));
+    return new Response("never");`,
+    { timeoutMs: 800 },
+  );
+  assert.equal((await failure(fetch(url))).code, "FUNCTION_TIMEOUT");
+  const began = performance.now();
+  const running = async () =>
+    await p
+      .sql`select 1 from pg_stat_activity where state = 'active' and query like '%cancelled with its c_ll%'
+      and pid <> pg_backend_pid()`;
+  while ((await running()).length > 0) {
+    assert.ok(performance.now() - began < 3000, "the query still runs");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.equal((await read(fetch(url, { method: "POST" }))).text, '[{"one":1}]');
+});
+
+Deno.test("a stream that falls silent, or lasts for too long, is cut; its isolate goes on", async () => {
+  await using small = await startTestPlatform({
+    BUTTERBASE_STREAM_IDLE_SECONDS: "1",
+    BUTTERBASE_STREAM_MAX_SECONDS: "3",
+  });
+  const { app, url } = await deployed(
+    `if (req.method === "POST") return Response.json(process.pid);
+    const silent = new URL(req.url).searchParams.has("silent");
+    let n = 0;
+    return new Response(new ReadableStream({
+      async pull(controller) {
+        if (silent && n === 3) await sleep(60_000);
+        await sleep(100);
+        controller.enqueue(new TextEncoder().encode(String(n++ % 10)));
+      },
+      cancel(reason) { console.log("cancelled", reason.name); },
+    }));`,
+    {},
+    small,
+  );
+  const { text: pid } = await read(fetch(url, { method: "POST" }));
+  for (const [query, least, most] of [["?silent", 3, 3], ["", 15, 40]] as const) {
+    let received = "";
+    await assert.rejects(async () => {
+      const response = await fetch(`${url}${query}`);
+      for await (const text of response.body!.pipeThrough(new TextDecoderStream())) received += text;
+    });
+    assert.ok(received.length >= least && received.length <= most, received);
+    assert.equal((await read(fetch(url, { method: "POST" }))).text, pid);
+  }
+  const rows = (await small.logs(app, "probe", { count: 5 })).filter(({ method }) => method === "GET");
+  for (const row of rows) {
+    assert.deepEqual([row.statusCode, row.error], [200, "Stopped after its answer: deadline"]);
+    assert.deepEqual(messages(row), ["cancelled TimeoutError"]);
+  }
+});
+
 // Memory.
 
 const hungry: [what: string, body: string][] = [
