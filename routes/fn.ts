@@ -14,6 +14,7 @@ import { type Invoker, pausedError } from "../functions/invoke.ts";
 import { tooLarge } from "./body.ts";
 import { type ClientIp, clientIp } from "./client_ip.ts";
 import type { Env } from "./env.ts";
+import { requestIdOf } from "./middleware/request_id.ts";
 import { boundedBody } from "./bounded_body.ts";
 
 export interface FnRoutesParts extends CallerParts {
@@ -35,6 +36,7 @@ export function fnRoutes(parts: FnRoutesParts): Hono<Env> {
 }
 
 async function invokePublic(c: Context<Env>, parts: FnRoutesParts): Promise<Response> {
+  const requestId = requestIdOf(c);
   const { appId, name, subPath, search } = splitPath(c.req.url);
   const found = parts.apps.find(appId);
   const app = found instanceof Promise ? await found : found;
@@ -64,7 +66,7 @@ async function invokePublic(c: Context<Env>, parts: FnRoutesParts): Promise<Resp
     config: {},
   };
   const answer = await parts.invoker.invoke({
-    id: c.var.requestId,
+    id: requestId,
     app,
     fn,
     caller,
@@ -82,7 +84,7 @@ async function invokePublic(c: Context<Env>, parts: FnRoutesParts): Promise<Resp
     whenPaused: "refuse",
   });
   const headers = responseHeaders(answer.headers, answer.body instanceof ReadableStream);
-  headers.push(["x-request-id", c.var.requestId]);
+  headers.push(["x-request-id", requestId]);
   if (raw.method === "HEAD") return await headOf(answer, headers);
   return new Response(answer.body, { status: answer.status, headers });
 }

@@ -23,7 +23,7 @@ import { type HealthParts, healthRoutes } from "./health.ts";
 import { keyRoutes } from "./keys.ts";
 import { cors } from "./middleware/cors.ts";
 import { createPlatformAuth } from "./middleware/platform_auth.ts";
-import { assignRequestId, requestId } from "./middleware/request_id.ts";
+import { requestId, requestIdOf } from "./middleware/request_id.ts";
 
 export interface RoutesParts {
   log: Logger;
@@ -65,6 +65,8 @@ export function createRoutes(parts: RoutesParts): Routes {
   const auth = createPlatformAuth({ keys, registry, apps });
   const routes = new Hono<Env>();
   routes.use(requestId, cors(registry));
+  const fn = fnRoutes({ keys, tokens, apps: registry, functions: functionRegistry, invoker, apiBase, ip });
+  routes.route("/", fn);
   routes.route("/", healthRoutes(parts.health));
   routes.route("/", accountRoutes({ auth, accounts: parts.accounts }));
   routes.route("/", keyRoutes({ auth, keys, registry }));
@@ -72,17 +74,17 @@ export function createRoutes(parts: RoutesParts): Routes {
   routes.route("/", functionRoutes({ auth, functions, invoker, apiBase, ip, serving: parts.health.ready }));
   routes.onError(onError(log));
   routes.notFound(notFound);
+  // The same routes alone, without a middleware: most calls come from no other origin's page.
   const calls = new Hono<Env>({ router: new RegExpRouter() });
-  calls.use(assignRequestId, cors(registry));
-  calls.route(
-    "/",
-    fnRoutes({ keys, tokens, apps: registry, functions: functionRegistry, invoker, apiBase, ip }),
-  );
+  calls.route("/", fn);
   calls.onError(onError(log));
   calls.notFound(notFound);
   return {
-    fetch: (request, peer) => (callForm.test(request.url) ? calls : routes).fetch(request, peer),
-    routes: [...calls.routes, ...routes.routes],
+    fetch(request, peer) {
+      const direct = callForm.test(request.url) && !request.headers.has("origin");
+      return (direct ? calls : routes).fetch(request, peer);
+    },
+    routes: routes.routes,
   };
 }
 
@@ -94,5 +96,5 @@ function notFound(c: Context<Env>): Response {
       remediation: "Check the method and the path.",
     },
   );
-  return errorResponse(error, c.var.requestId);
+  return errorResponse(error, requestIdOf(c));
 }
