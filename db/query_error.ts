@@ -43,8 +43,10 @@ export class QueryError extends Error {
   }
 }
 
-/** Servers going down, starting or full: nothing that the statement did. */
-const serverTrouble = /^(08|53[023]|57P|58|F0|XX)/;
+/**
+ * Servers going down, starting or full: nothing that the statement did. But 08P01 is: a wrong number of parameters.
+ */
+const serverTrouble = /^(08(?!P01)|53[023]|57P|58|F0|XX)/;
 
 /** The failure of ours for `error`, thrown while `attempt` was made. */
 export function translateError(error: unknown, attempt: string): unknown {
