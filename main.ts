@@ -12,6 +12,7 @@ import { type Config, ConfigError, readConfig } from "./core/config.ts";
 import { AppError } from "./core/errors.ts";
 import { createLogger, describeError, type Logger } from "./core/log.ts";
 import { createSealer, deriveKey } from "./core/sealing.ts";
+import { Turnstile } from "./core/turnstile.ts";
 import { openDatabase } from "./db/mod.ts";
 import { createFunctionRegistry } from "./functions/function_registry.ts";
 import { Functions } from "./functions/functions.ts";
@@ -121,6 +122,8 @@ export async function startPlatform(config: Config, options: StartOptions = {}):
     preparing.abort();
     return prepared;
   });
+  // Each takes processes and memory of its own: a hundred deploys at once must not take the node.
+  const bundles = new Turnstile({ atOnce: 2, waiting: 64 });
   const functions = new Functions({
     sql,
     sealer,
@@ -129,7 +132,7 @@ export async function startPlatform(config: Config, options: StartOptions = {}):
     bundle: async (code) => {
       // Two processes that put the bundler's parts in place at once get in each other's way.
       await prepared;
-      return await bundleSource(code, bundling);
+      return await bundles.pass("deploy", () => bundleSource(code, bundling));
     },
     apiBase,
   });
