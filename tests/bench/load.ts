@@ -1,11 +1,18 @@
 // Load for the bench, by wrk, on loopback only; bounded in time.
 
+import { median } from "./statistics.ts";
+
 export interface LoadResult {
   requestsPerSecond: number;
   /** Latency in ms. */
   p50: number;
   p99: number;
   failed: number;
+}
+
+/** Median of the requests a second. */
+export function rate(results: readonly LoadResult[]): number {
+  return median(results.map((result) => result.requestsPerSecond));
 }
 
 export interface LoadOptions {

@@ -1,5 +1,6 @@
 // What the bench found, as a table and as data.
 
+import { type LoadResult, rate } from "./load.ts";
 import { fromFileUrl } from "./paths.ts";
 
 export interface Row {
@@ -14,6 +15,20 @@ export interface Row {
   bar: string | null;
   met: boolean;
   raw: unknown;
+}
+
+/** Throughput beside bare Deno.serve, which does nothing else: half of it is the bar. */
+export function besideBare(work: string, raw: { ours: LoadResult[]; bare: LoadResult[] }): Row {
+  const [ours, bare] = [rate(raw.ours), rate(raw.bare)];
+  return {
+    work,
+    ours: ours.toFixed(0),
+    peer: `bare Deno.serve ${bare.toFixed(0)}`,
+    ratio: (ours / bare).toFixed(2),
+    bar: "≥ 0.5 ×",
+    met: ours / bare >= 0.5,
+    raw,
+  };
 }
 
 export async function writeResults(rows: readonly Row[]): Promise<void> {

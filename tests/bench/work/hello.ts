@@ -1,12 +1,11 @@
 // Hello world beside workerd and bare Deno.serve: the whole path, with authorization, isolate and log row.
 
-import { load, type LoadResult } from "../load.ts";
+import { load, type LoadResult, rate } from "../load.ts";
 import type { Row } from "../results.ts";
 import { startPeer, startWorkerd } from "../servers.ts";
 import { inTurn, median, rounds } from "../statistics.ts";
 import { hello, openWorld } from "../world.ts";
 
-const rate = (results: readonly LoadResult[]) => median(results.map((result) => result.requestsPerSecond));
 const p50 = (results: readonly LoadResult[]) => median(results.map((result) => result.p50));
 
 export async function helloWorld(): Promise<Row[]> {

@@ -1,9 +1,9 @@
 // One prepared ctx.db.query, beside the same query from bare Deno.serve.
 
-import { load, type LoadResult } from "../load.ts";
-import type { Row } from "../results.ts";
+import { load } from "../load.ts";
+import { besideBare, type Row } from "../results.ts";
 import { startPeer } from "../servers.ts";
-import { inTurn, median, rounds } from "../statistics.ts";
+import { inTurn, rounds } from "../statistics.ts";
 import { openWorld } from "../world.ts";
 
 const make = `export default async function handler(_req, ctx) {
@@ -31,15 +31,5 @@ export async function oneQuery(): Promise<Row[]> {
   });
   for (const warm of Object.values(at(32, 2))) await warm();
   const results = await inTurn(rounds, at(32, 4));
-  const rate = (of: readonly LoadResult[]) => median(of.map((result) => result.requestsPerSecond));
-  const ratio = rate(results.ours) / rate(results.bare);
-  return [{
-    work: "one prepared ctx.db.query under RLS, 32 connections, a second",
-    ours: rate(results.ours).toFixed(0),
-    peer: `bare Deno.serve ${rate(results.bare).toFixed(0)}`,
-    ratio: ratio.toFixed(2),
-    bar: "≥ 0.5 ×",
-    met: ratio >= 0.5,
-    raw: results,
-  }];
+  return [besideBare("one prepared ctx.db.query under RLS, 32 connections, a second", results)];
 }
