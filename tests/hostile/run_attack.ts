@@ -1,70 +1,89 @@
-// Runs attacks against a platform, with bait that an attack which works would touch.
+// Runs one attack, and tells what the three who look on saw of it that must not be.
 
-import { type Attack, attackFunction } from "./attacks.ts";
-import type { TestPlatform } from "../harness/platform.ts";
+import { type Attack, attackFunction, type ReachAttack, type SpendAttack } from "./attack.ts";
+import { operatorView } from "./operator.ts";
+import type { World } from "./world.ts";
 
-/** Listeners on loopback that no function may reach. */
-export interface Bait extends AsyncDisposable {
-  readonly port: number;
-  /** Sends whoever asks to `port`; the operator allows its address, 127.0.0.2. */
-  readonly redirectPort: number;
-  readonly socket: string;
-  /** How often somebody came. */
-  readonly visits: () => number;
-}
-
-export async function layBait(): Promise<Bait> {
-  await using opened = new AsyncDisposableStack();
-  const folder = await Deno.makeTempDir({ prefix: "bb-bait-" });
-  opened.defer(() => Deno.remove(folder, { recursive: true }));
-  let visits = 0;
-  const visit = () => {
-    visits++;
-    return new Response("secret");
-  };
-  const quiet = { onListen() {} };
-  const server = Deno.serve({ ...quiet, hostname: "0.0.0.0", port: 0 }, visit);
-  opened.defer(() => server.shutdown());
-  const location = `http://127.0.0.1:${server.addr.port}/`;
-  const redirect = Deno.serve(
-    { ...quiet, hostname: "127.0.0.2", port: 0 },
-    () => new Response(null, { status: 302, headers: { location } }),
-  );
-  opened.defer(() => redirect.shutdown());
-  const socket = `${folder}/s`;
-  const unix = Deno.serve({ ...quiet, path: socket }, visit);
-  opened.defer(() => unix.shutdown());
-  const all = opened.move();
-  return {
-    port: server.addr.port,
-    redirectPort: redirect.addr.port,
-    socket,
-    visits: () => visits,
-    [Symbol.asyncDispose]: () => all.disposeAsync(),
+export interface Verdict {
+  /** What each saw that must not be; all empty where the guarantee holds. */
+  readonly faults: { readonly attacker: string[]; readonly neighbour: string[]; readonly operator: string[] };
+  readonly measured: {
+    /** From the attacker's call to its answer. */
+    readonly answeredMs: number;
+    /** From the answer to the end of the process, where it had to end. */
+    readonly goneMs: number | null;
+    /** The most that the process held beyond what an idle one holds. */
+    readonly memoryMib: number | null;
   };
 }
 
-/** Attempts of the attack that were not refused, each with what it got. */
-export async function runAttack(platform: TestPlatform, bait: Bait, attack: Attack): Promise<string[]> {
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+export async function runAttack(world: World, attack: Attack): Promise<Verdict> {
+  const { platform, bait, neighbour } = world;
   const app = await platform.createApp();
-  const url = await platform.deploy(app, "attack", attackFunction(attack), { timeoutMs: 120_000 });
-  const before = bait.visits();
-  const response = await fetch(url, {
-    method: "POST",
-    body: JSON.stringify({
-      port: bait.port,
-      redirectPort: bait.redirectPort,
-      socket: bait.socket,
-      pid: Deno.pid,
-      dataDir: "/",
-    }),
-  });
-  const text = await response.text();
-  if (response.status !== 200) return [`the attack did not run: ${response.status} ${text.slice(0, 300)}`];
-  const { harmless = (_: string, result: string) => result.startsWith("refused: ") } = attack;
-  const worked = Object.entries(JSON.parse(text) as Record<string, string>)
+  const fields = attack.kind === "spend" ? attack.deploy ?? {} : { timeoutMs: 120_000 };
+  const url = await platform.deploy(app, "attack", attackFunction(attack), fields);
+  const before = { visits: bait.visits(), calls: neighbour.calls(), faults: neighbour.faults.length };
+
+  const began = performance.now();
+  const told = { ...bait.told, neighbour: { app: neighbour.app } };
+  const response = await fetch(url, { method: "POST", body: JSON.stringify(told) });
+  const answer = { status: response.status, text: await readAll(response) };
+  const answeredAt = performance.now();
+  const answeredMs = answeredAt - began;
+
+  const attacker = attack.kind === "reach" ? reached(attack, answer) : spent(attack, answer);
+  if (answer.text.includes(neighbour.secret)) attacker.push("the attacker has the neighbour's secret");
+  const visits = bait.visits() - before.visits;
+  if (visits > 0) attacker.push(`the bait was visited ${visits} times`);
+
+  const id = response.headers.get("x-request-id") ?? "";
+  const operator = await operatorView(world, attack, { app, id, status: answer.status });
+  await untilCalled(world, before.calls + 2);
+  const { goneAt, memoryMib } = operator;
+  return {
+    faults: { attacker, neighbour: neighbour.faults.slice(before.faults), operator: operator.faults },
+    measured: { answeredMs, goneMs: goneAt === null ? null : Math.max(0, goneAt - answeredAt), memoryMib },
+  };
+}
+
+/** The body; where it breaks off, that is its end. */
+async function readAll({ body }: Response): Promise<string> {
+  let text = "";
+  try {
+    for await (const part of body?.pipeThrough(new TextDecoderStream()) ?? []) text += part;
+    return text;
+  } catch {
+    return `${text} broken off`;
+  }
+}
+
+/** Attempts that were not refused, each with what it got. */
+function reached({ harmless = isRefused }: ReachAttack, { status, text }: Answer): string[] {
+  if (status !== 200) return [`the attack did not run: ${status} ${text.slice(0, 300)}`];
+  return Object.entries(JSON.parse(text) as Record<string, string>)
     .filter(([attempt, result]) => !harmless(attempt, result))
     .map(([attempt, result]) => `${attempt}: ${result.slice(0, 200)}`);
-  if (bait.visits() > before) worked.push(`the bait was visited ${bait.visits() - before} times`);
-  return worked;
+}
+
+const isRefused = (_: string, result: string) => result.startsWith("refused: ");
+
+function spent({ attacker: { status, code, body } }: SpendAttack, answer: Answer): string[] {
+  const answered = `${answer.status} ${answer.text.slice(0, 300)}`;
+  const isRight = answer.status === status && (body?.test(answer.text) ?? true) &&
+    (code === undefined || answer.text.includes(`"code":"${code}"`));
+  return isRight ? [] : [`the call was answered ${answered}`];
+}
+
+/** Lets the neighbour call a little longer than the attack lasts. */
+async function untilCalled({ neighbour }: World, calls: number): Promise<void> {
+  const deadline = performance.now() + 30_000;
+  while (neighbour.calls() < calls) {
+    if (performance.now() > deadline) throw new Error("The neighbour waits for an answer for 30 s");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
 }

@@ -1,5 +1,7 @@
 // workerd from npm, with the same handler. Only the bench runs it: no part of the product depends on it.
 
+export const workerdVersion = "1.20261117.1";
+
 const handler = `export default {
   async fetch(req) {
     const name = new URL(req.url).searchParams.get("name") ?? "world";
@@ -32,7 +34,7 @@ const hello :Workerd.Worker = (
 /** npm's own client brings the program: its package has no module to import. */
 async function workerdProgram(dir: string): Promise<string> {
   const { success, stderr } = await new Deno.Command("npm", {
-    args: ["install", "--prefix", dir, "--no-audit", "--no-fund", "workerd@1.20261117.1"],
+    args: ["install", "--prefix", dir, "--no-audit", "--no-fund", `workerd@${workerdVersion}`],
     stdout: "null",
     stderr: "piped",
   }).output();

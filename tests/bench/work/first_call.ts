@@ -1,6 +1,6 @@
 // The first call after a deploy, beside the time that Deno takes for an empty file.
 
-import type { Row } from "../results.ts";
+import { judged, type Row } from "../results.ts";
 import { inTurn, median } from "../statistics.ts";
 import { hello, openWorld } from "../world.ts";
 
@@ -25,13 +25,13 @@ export async function firstCall(): Promise<Row[]> {
   await deno();
   const times = await inTurn(15, { ours, deno });
   const ratio = median(times.ours) / median(times.deno);
-  return [{
+  return [judged({
     work: "first call after a deploy, p50 ms",
     ours: median(times.ours).toFixed(1),
     peer: `deno run of an empty file ${median(times.deno).toFixed(1)}`,
-    ratio: ratio.toFixed(2),
-    bar: "≤ 0.5 ×",
-    met: ratio <= 0.5,
+    value: ratio,
+    unit: "×",
+    bar: { kind: "at most", value: 0.5, words: "deno run" },
     raw: times,
-  }];
+  })];
 }

@@ -1,7 +1,7 @@
 // Hello world beside workerd and bare Deno.serve: the whole path, with authorization, isolate and log row.
 
 import { load, type LoadResult, rate } from "../load.ts";
-import type { Row } from "../results.ts";
+import { judged, type Row } from "../results.ts";
 import { startPeer, startWorkerd } from "../servers.ts";
 import { inTurn, median, rounds } from "../statistics.ts";
 import { hello, openWorld } from "../world.ts";
@@ -29,32 +29,32 @@ export async function helloWorld(): Promise<Row[]> {
   const latency = p50(one.ours) / p50(one.workerd);
   const overEach = rate(many.ours) / rate(slow.each);
   return [
-    {
+    judged({
       work: "hello world, 32 connections, requests a second",
       ours: `${rate(many.ours).toFixed(0)}${failed > 0 ? ` (${failed} failed)` : ""}`,
       peer: `workerd ${rate(many.workerd).toFixed(0)}, bare ${rate(many.bare).toFixed(0)}`,
-      ratio: throughput.toFixed(2),
-      bar: "≥ 1.5 × workerd",
-      met: throughput >= 1.5 && failed === 0,
+      value: throughput,
+      unit: "×",
+      bar: { kind: "at least", value: 1.5, words: "workerd" },
       raw: many,
-    },
-    {
+    }, failed),
+    judged({
       work: "hello world, one connection, p50 ms",
       ours: p50(one.ours).toFixed(3),
       peer: `workerd ${p50(one.workerd).toFixed(3)}, bare ${p50(one.bare).toFixed(3)}`,
-      ratio: latency.toFixed(2),
-      bar: "≤ 1.2 × workerd",
-      met: latency <= 1.2,
+      value: latency,
+      unit: "×",
+      bar: { kind: "at most", value: 1.2, words: "workerd" },
       raw: one,
-    },
-    {
+    }),
+    judged({
       work: "hello world beside a worker for each request",
       ours: rate(many.ours).toFixed(0),
       peer: `worker each ${rate(slow.each).toFixed(0)}`,
-      ratio: overEach.toFixed(0),
-      bar: "≥ 150 ×",
-      met: overEach >= 150,
-      raw: slow,
-    },
+      value: overEach,
+      unit: "×",
+      bar: { kind: "at least", value: 150, words: "a worker for each request" },
+      raw: { ours: many.ours, each: slow.each },
+    }),
   ];
 }

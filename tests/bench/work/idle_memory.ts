@@ -1,6 +1,6 @@
 // What an idle live version costs: the proportional memory of its host, with 200 of them.
 
-import type { Row } from "../results.ts";
+import { judged, type Row } from "../results.ts";
 import { median } from "../statistics.ts";
 import { openWorld } from "../world.ts";
 
@@ -18,15 +18,16 @@ export async function idleMemory(): Promise<Row[]> {
     if (text !== String(made)) throw new Error(`The function idle-${made} answered "${text}"`);
   }
   const shares = hostsOf(world.ours.pid).map(proportionalMb);
-  return [{
-    work: `proportional memory of an idle live version, ${shares.length} of them, MB`,
+  if (shares.length < count) throw new Error(`Of ${count} idle versions only ${shares.length} are live`);
+  return [judged({
+    work: `proportional memory of an idle live version, ${count} of them, MB`,
     ours: median(shares).toFixed(1),
-    peer: "–",
-    ratio: "–",
-    bar: "≤ 20 MB",
-    met: median(shares) <= 20 && shares.length >= count,
+    peer: "",
+    value: median(shares),
+    unit: "MB",
+    bar: { kind: "at most", value: 20, words: "" },
     raw: shares,
-  }];
+  })];
 }
 
 function hostsOf(parent: number): number[] {
@@ -47,5 +48,6 @@ function hostsOf(parent: number): number[] {
 
 function proportionalMb(pid: number): number {
   const rollup = Deno.readTextFileSync(`/proc/${pid}/smaps_rollup`);
-  return Number(/^Pss:\s+(\d+) kB$/m.exec(rollup)?.[1] ?? NaN) / 1000;
+  // What the kernel calls kB has 1024 bytes.
+  return Number(/^Pss:\s+(\d+) kB$/m.exec(rollup)?.[1] ?? NaN) * 1024 / 1e6;
 }

@@ -1,7 +1,7 @@
 // What an honest function notices of one beside it that loops, hoards and floods its log.
 
 import { load } from "../load.ts";
-import type { Row } from "../results.ts";
+import { judged, type Row } from "../results.ts";
 import { inTurn, median } from "../statistics.ts";
 import { hello, openWorld } from "../world.ts";
 
@@ -41,13 +41,13 @@ export async function neighbour(): Promise<Row[]> {
   const p99 = (of: { p99: number }[]) => median(of.map((result) => result.p99));
   const failed = results.beside.reduce((sum, result) => sum + result.failed, 0);
   const ratio = p99(results.beside) / p99(results.alone);
-  return [{
+  return [judged({
     work: "p99 ms beside a neighbour that loops, hoards and floods its log",
     ours: `${p99(results.beside).toFixed(2)}, ${failed} failed`,
     peer: `alone ${p99(results.alone).toFixed(2)}`,
-    ratio: ratio.toFixed(2),
-    bar: "≤ 1.5 ×, none fails",
-    met: ratio <= 1.5 && failed === 0,
+    value: ratio,
+    unit: "×",
+    bar: { kind: "at most", value: 1.5, words: "alone, none fails" },
     raw: results,
-  }];
+  }, failed)];
 }
