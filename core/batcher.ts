@@ -3,6 +3,8 @@
 
 export interface BatcherParts<Row> {
   write(rows: readonly Row[]): Promise<void>;
+  /** What a row counts for when it is dropped; 1 unless told. */
+  sizeOf?(row: Row): number;
   /** Longest time a row waits, ms. */
   everyMs: number;
   /** Rows in one write. */
@@ -34,8 +36,7 @@ export class Batcher<Row> {
     if (this.#rows.length > this.#parts.limit) {
       // In one step for a tenth of them: shifting one at a time would cost as much as the flood itself.
       const excess = Math.ceil(this.#parts.limit / 10);
-      this.#rows.splice(0, excess);
-      this.#dropped += excess;
+      for (const dropped of this.#rows.splice(0, excess)) this.#dropped += this.#parts.sizeOf?.(dropped) ?? 1;
     }
     if (this.#rows.length >= this.#parts.batch && this.#failures === 0) this.#start();
     else this.#later();

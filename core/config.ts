@@ -2,6 +2,8 @@
 // the same table makes docs/config.md (`deno task docs`).
 
 import { isAbsolute, resolve } from "node:path";
+import { type EgressRule, parseEgressRule } from "./egress/rule.ts";
+import { type QuotaLimits, type QuotaName, quotas } from "./quotas.ts";
 
 /** A value that must not be printed: it shows as `[secret]` wherever it is logged, joined or serialised. */
 export class Secret {
@@ -79,17 +81,38 @@ function secret(about: string, form: RegExp, formWords: string): Setting<Secret 
   });
 }
 
-function list(about: string, form: RegExp, formWords: string): Setting<string[]> {
+function egressList(
+  about: string,
+  { refuse }: { refuse: (rule: EgressRule) => string | null },
+): Setting<string[]> {
   return setting(about, "–", (value) => {
     const entries = (value ?? "").split(",").map((entry) => entry.trim()).filter((entry) => entry !== "");
-    const wrong = entries.find((entry) => !form.test(entry));
-    if (wrong !== undefined) throw new Error(`holds "${wrong}": each entry must be ${formWords}`);
-    return entries;
+    return entries.map((entry) => {
+      const wrong = (why: string) => new Error(`holds "${entry}": each entry must be ${why}`);
+      try {
+        const rule = parseEgressRule(entry);
+        const why = refuse(rule);
+        if (why === null) return rule.text;
+        throw new Error(why);
+      } catch (error) {
+        throw wrong((error as Error).message);
+      }
+    });
   });
 }
 
-const address = /^[A-Za-z0-9.:_/[\]-]+$/;
-const addressWords = "an address, a CIDR range, a host name or host:port";
+type QuotaSettings = { [Name in QuotaName as (typeof quotas)[Name]["setting"]]: Setting<number> };
+
+const quotaSettings = Object.fromEntries(
+  Object.values(quotas).map((quota) => [
+    quota.setting,
+    wholeNumber(`${capitalised(quota.what)} that one ${quota.of} may have`, quota),
+  ]),
+) as QuotaSettings;
+
+function capitalised(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
 
 /** Every setting by its environment variable. The keys are the public names; docs/config.md is made from this. */
 const settings = {
@@ -181,6 +204,10 @@ const settings = {
     min: 0,
     max: 100_000,
   }),
+  BUTTERBASE_CPU_MS: wholeNumber(
+    "CPU ms that an isolate host may use for each second that an invocation of it is open; 0 sets no limit",
+    { otherwise: 0, min: 0, max: 64_000 },
+  ),
   BUTTERBASE_HOST_IDLE_SECONDS: wholeNumber("Seconds without a call after which a function's host ends", {
     otherwise: 300,
     min: 1,
@@ -196,6 +223,7 @@ const settings = {
     min: 1,
     max: 86_400,
   }),
+  ...quotaSettings,
   BUTTERBASE_DRAIN_SECONDS: wholeNumber("Seconds that running requests are given on SIGTERM", {
     otherwise: 30,
     min: 0,
@@ -206,15 +234,21 @@ const settings = {
     min: 1,
     max: 365,
   }),
-  BUTTERBASE_EGRESS_ALLOW: list(
-    "IPv4 addresses and ranges that functions may reach although they are private, separated by commas",
-    address,
-    addressWords,
+  BUTTERBASE_EGRESS_ALLOW: egressList(
+    "IPv4 addresses and ranges that functions may reach although they are private or the platform's own, and names that are denied by name, separated by commas",
+    {
+      refuse: ({ kind, port }) =>
+        kind === "domain" || port !== null ? "an address, a range or a name, for all of its ports" : null,
+    },
   ),
-  BUTTERBASE_EGRESS_DENY: list(
-    "Further addresses that functions may not reach, separated by commas",
-    address,
-    addressWords,
+  BUTTERBASE_EGRESS_DENY: egressList(
+    "Further hosts that functions may not reach, separated by commas: names, `*.` and a domain, IPv4 addresses and ranges, `[IPv6]`, each with a port if wanted",
+    { refuse: () => null },
+  ),
+  BUTTERBASE_EGRESS_IPV6: choice(
+    "Whether functions may use IPv6; with `allow`, private IPv6 ranges are not refused: for machines without IPv4",
+    ["deny", "allow"],
+    "deny",
   ),
 } satisfies Record<string, Setting<unknown>>;
 
@@ -250,6 +284,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   }
   if (mistakes.length > 0) throw new ConfigError(`The environment has mistakes:\n  ${mistakes.join("\n  ")}`);
   return values as unknown as Config;
+}
+
+/** The limits of functions, out of all settings. */
+export function quotaLimits(config: Config): QuotaLimits {
+  const limits = Object.entries(quotas).map(([name, { setting }]) => [name, config[setting]]);
+  return Object.fromEntries(limits) as QuotaLimits;
 }
 
 /** Read by the command line tool, and often set in the same shell. */

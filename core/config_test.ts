@@ -52,7 +52,7 @@ Deno.test("all mistakes are reported together, each with its variable and what i
     "BUTTERBASE_BOOTSTRAP_KEY must be `bb_sk_` and 40 lower-case hexadecimal digits",
     "BUTTERBASE_WARM_HOSTS must be a whole number from 0 to 64",
     "BUTTERBASE_LOG_RETENTION_DAYS must be a whole number from 1 to 365",
-    'BUTTERBASE_EGRESS_ALLOW holds "not an address": each entry must be an address, a CIDR range, a host name or host:port',
+    'BUTTERBASE_EGRESS_ALLOW holds "not an address": each entry must be a host without a scheme, path or credentials, as api.example.com or 203.0.113.0/24',
     "BUTTERBASE_NO_SUCH is not a setting: docs/config.md lists them",
   ]);
 });
@@ -75,6 +75,31 @@ Deno.test("lists are read entry by entry, and empty entries left out", () => {
     BUTTERBASE_EGRESS_DENY: " example.com:443,, 192.168.0.0/16 ,[::1]",
   });
   assert.deepEqual(deny, ["example.com:443", "192.168.0.0/16", "[::1]"]);
+});
+
+Deno.test("hosts that functions may or may not reach are kept in one spelling", () => {
+  const config = readConfig({
+    BUTTERBASE_EGRESS_ALLOW: "10.1.2.3/8,LOCALHOST,[0:0::1]",
+    BUTTERBASE_EGRESS_DENY: "*.Example.com,10.0.0.7:80",
+  });
+  assert.deepEqual(config.BUTTERBASE_EGRESS_ALLOW, ["10.0.0.0/8", "localhost", "[::1]"]);
+  assert.deepEqual(config.BUTTERBASE_EGRESS_DENY, ["*.example.com", "10.0.0.7:80"]);
+});
+
+Deno.test("hosts that could not be opened or closed as they are written are mistakes", () => {
+  const mistakes: Record<string, string> = {
+    "127.0.0.1:8080": "an address, a range or a name, for all of its ports",
+    "*.internal": "an address, a range or a name, for all of its ports",
+    "127.1": "an IPv4 address of four decimal numbers, or a range of them, as 203.0.113.0/24",
+  };
+  for (const [entry, message] of Object.entries(mistakes)) {
+    assert.deepEqual(mistakesOf({ BUTTERBASE_EGRESS_ALLOW: entry }), [
+      `BUTTERBASE_EGRESS_ALLOW holds "${entry}": each entry must be ${message}`,
+    ]);
+  }
+  assert.deepEqual(mistakesOf({ BUTTERBASE_EGRESS_DENY: "[fc00::/7]" }), [
+    'BUTTERBASE_EGRESS_DENY holds "[fc00::/7]": each entry must be a single IPv6 address: ranges of IPv6 cannot be given',
+  ]);
 });
 
 Deno.test("the public URL loses its last slash, so that paths can follow it", () => {
@@ -125,6 +150,6 @@ Deno.test("a whole configuration prints without its secrets", () => {
 });
 
 Deno.test("the page of settings has a row for each, and for none that does not exist", () => {
-  const rows = [...configPage().matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name);
+  const rows = [...configPage().matchAll(/^\| `([A-Z0-9_]+)` \|/gm)].map(([, name]) => name);
   assert.deepEqual(rows, Object.keys(readConfig({})));
 });

@@ -23,6 +23,10 @@ const kinds = {
     status: 401,
     remediation: "Sign in again, or refresh the token, and send the new one.",
   },
+  AUTH_INVALID_CREDENTIALS: {
+    status: 401,
+    remediation: "Check the e-mail address and the password; POST forgot-password sends a code for a new one.",
+  },
   AUTH_FORBIDDEN: { status: 403, remediation: "Use a credential that may do this." },
   AUTH_INSUFFICIENT_PERMISSIONS: {
     status: 403,
@@ -47,7 +51,15 @@ const kinds = {
     status: 400,
     remediation: "Leave `scope` out: this server has one type of key.",
   },
+  VALIDATION_WEAK_PASSWORD: { status: 400, remediation: "Choose a password that meets the rules in details." },
+  VALIDATION_CODE_INVALID: {
+    status: 400,
+    remediation: "Check the address and the code of the newest mail, or request a new one after a few mistakes.",
+  },
+  VALIDATION_CODE_USED: { status: 400, remediation: "Request a new code: each works once." },
+  VALIDATION_CODE_EXPIRED: { status: 400, remediation: "Request a new code." },
   VALIDATION_INVALID_SCHEMA: { status: 400, remediation: "Correct the fields that the message names." },
+  VALIDATION_INVALID_TYPE: { status: 400, remediation: "Correct the value that the message names." },
   VALIDATION_INVALID_INPUT: { status: 400, remediation: "Correct the value that the message names." },
   REQUEST_ERROR: { status: 400, remediation: "Correct the request as the message says." },
   METHOD_NOT_ALLOWED: { status: 405, remediation: "Use one of the methods in the Allow header." },
@@ -104,6 +116,15 @@ const kinds = {
   FUNCTION_BOOT_FAILED: {
     status: 500,
     remediation: "The app's owner finds the error in the function's logs; correct the code and deploy again.",
+  },
+  EGRESS_REFUSED: {
+    status: 400,
+    remediation:
+      "Use a public address, or have the operator allow this one with BUTTERBASE_EGRESS_ALLOW (see docs/isolation.md).",
+  },
+  EGRESS_FAILED: {
+    status: 502,
+    remediation: "Check the address and that the other server answers, then try again.",
   },
   RLS_NOT_ENABLED: {
     status: 403,

@@ -13,8 +13,8 @@ export interface ConsoleEntry {
   timestamp: number;
 }
 
-/** An invocation keeps this many console entries, each cut at this many characters. */
-export const consoleLimits = { entries: 100, characters: 10_000 } as const;
+/** Each console entry is cut at this many characters; core/quotas.ts says how many are kept. */
+export const consoleLimits = { characters: 10_000 } as const;
 
 /** Something a function threw, as its owner may read it; `stack` shows the bundle's positions until they are mapped. */
 export interface ReportedError {
@@ -24,7 +24,15 @@ export interface ReportedError {
 }
 
 /** Why a run was ended before its handler answered. */
-export type StopReason = "deadline" | "cpu" | "memory" | "crashed" | "exited" | "cancelled" | "paused";
+export type StopReason =
+  | "deadline"
+  | "held"
+  | "cpu"
+  | "memory"
+  | "crashed"
+  | "exited"
+  | "cancelled"
+  | "paused";
 
 /** How the caller of a function identified itself: `ctx.caller`. */
 export interface Caller {

@@ -2,6 +2,9 @@
 // says chooses among what that invocation may do, and no more. Ends with the invocation, and rolls back what is open.
 
 import { AppError } from "../core/errors.ts";
+import type { QuotaLimits } from "../core/quotas.ts";
+import { Ending, isEnding } from "./ending.ts";
+import { quotaError } from "./quota_error.ts";
 import type { App } from "../apps/app_registry.ts";
 import {
   anonymousIdentity,
@@ -10,18 +13,8 @@ import {
   userIdentity,
 } from "../core/principal.ts";
 import { type AppDatabases, type AppTransaction, QueryError, type QueryResult } from "../db/mod.ts";
-import {
-  type CallError,
-  type CallRequest,
-  type CallResult,
-  packRows,
-  type RowsHead,
-} from "../isolate/mod.ts";
+import { type CallError, type CallRequest, type CallResult, type RowsHead } from "../isolate/mod.ts";
 
-/** Transactions of asUser, asAnon and asService that one invocation may hold open. */
-const maxTransactions = 8;
-/** Calls of `ctx` that one invocation may have under way. */
-const maxCalls = 256;
 /** Rows of one answer, in bytes: they are held in memory on their way. */
 const maxResultBytes = 16 * 1024 * 1024;
 
@@ -42,6 +35,7 @@ export interface CtxCallsParts {
   app: App;
   identity: DatabaseIdentity;
   databases: AppDatabases;
+  quotas: QuotaLimits;
   invoke(request: InvokeRequest, signal: AbortSignal): Promise<InvokeAnswer>;
 }
 
@@ -53,8 +47,8 @@ type Claim = Extract<CallRequest, { method: "idempotency.claim" }>;
 export class CtxCalls {
   readonly #parts: CtxCallsParts;
   readonly #transactions = new Map<number, AppTransaction>();
+  readonly #ending = new Ending();
   #ended: AbortController | null = null;
-  #isOver = false;
   #lastTransaction = 0;
   #opening = 0;
   #underWay = 0;
@@ -64,17 +58,8 @@ export class CtxCalls {
   }
 
   async answer(call: CallRequest): Promise<CallResult> {
-    if (this.#underWay >= maxCalls) {
-      return failed(
-        new AppError(
-          "QUOTA_LIMIT_EXCEEDED",
-          `An invocation may have ${maxCalls} calls of ctx under way: ${this.#underWay} are`,
-          {
-            remediation: "Await some before starting more.",
-          },
-        ),
-      );
-    }
+    const { quotas } = this.#parts;
+    if (this.#underWay >= quotas.calls) return failed(quotaError("calls", quotas, this.#underWay));
     this.#underWay++;
     try {
       return await this.#dispatch(call);
@@ -87,16 +72,19 @@ export class CtxCalls {
 
   /** The invocation is over: queries are cancelled, transactions rolled back. */
   end(): void {
-    this.#isOver = true;
-    this.#ended?.abort(new Error("The invocation has ended"));
+    this.#ending.begin();
     for (const transaction of this.#transactions.values()) void transaction.rollback().catch(() => {});
     this.#transactions.clear();
   }
 
+  /** The ending as a signal proper, which `ctx.invoke` hands on. */
   get #signal(): AbortSignal {
-    this.#ended ??= new AbortController();
-    if (this.#isOver) this.#ended.abort(new Error("The invocation has ended"));
-    return this.#ended.signal;
+    if (this.#ended !== null) return this.#ended.signal;
+    const controller = this.#ended = new AbortController();
+    const abort = () => controller.abort(this.#ending.reason);
+    if (this.#ending.aborted) abort();
+    else this.#ending.addEventListener("abort", abort);
+    return controller.signal;
   }
 
   #dispatch(call: CallRequest): Promise<CallResult> {
@@ -121,25 +109,21 @@ export class CtxCalls {
     const statement = { text, parameters };
     if (transaction !== null) return rows(await this.#open(transaction).query(statement));
     const { app, identity, databases } = this.#parts;
-    return rows(await databases.query(app.databaseName, identity, statement, { signal: this.#signal }));
+    return rows(await databases.query(app.databaseName, identity, statement, { signal: this.#ending }));
   }
 
   async #begin({ as, userId }: Begin): Promise<CallResult> {
-    if (this.#transactions.size + this.#opening >= maxTransactions) {
-      throw new AppError(
-        "QUOTA_LIMIT_EXCEEDED",
-        `An invocation may hold ${maxTransactions} transactions open: ${this.#transactions.size} are`,
-        { remediation: "Let some callbacks of asUser, asAnon or asService return before starting more." },
-      );
-    }
+    const held = this.#transactions.size + this.#opening;
+    const { quotas } = this.#parts;
+    if (held >= quotas.transactions) throw quotaError("transactions", quotas, held);
     this.#opening++;
     try {
       const { app, databases } = this.#parts;
       const transaction = await databases.begin(app.databaseName, roleOf(as, userId), {
-        signal: this.#signal,
+        signal: this.#ending,
       });
       const id = ++this.#lastTransaction;
-      if (this.#isOver) await transaction.rollback();
+      if (this.#ending.aborted) await transaction.rollback();
       else this.#transactions.set(id, transaction);
       return { ok: true, value: id };
     } finally {
@@ -170,7 +154,7 @@ export class CtxCalls {
       text: `insert into _idempotency_keys (scope, key, expires_at)
         values ($1, $2, now() + make_interval(secs => $3::double precision)) on conflict do nothing`,
       parameters: [scope, key, ttlSeconds === null ? null : String(ttlSeconds)],
-    }, { signal: this.#signal });
+    }, { signal: this.#ending });
     return { ok: true, value: rowCount === 1 };
   }
 
@@ -194,17 +178,20 @@ function roleOf(as: Begin["as"], userId: string | null): DatabaseIdentity {
 }
 
 function rows(result: QueryResult): CallResult {
-  const tail = packRows(result.rows);
+  const tail = result.data;
   if (tail.length > maxResultBytes) {
     throw new AppError(
       "QUOTA_LIMIT_EXCEEDED",
       `A query's rows may be ${maxResultBytes} bytes together: these are ${tail.length}`,
-      { remediation: "Select fewer rows or columns, or page with LIMIT." },
+      {
+        details: { limit: maxResultBytes, used: tail.length, setting: null },
+        remediation: "Select fewer rows or columns, or page with LIMIT.",
+      },
     );
   }
   const value: RowsHead = {
     columns: result.columns.map(({ name, type }) => [name, type]),
-    rows: result.rows.length,
+    rows: result.rows,
     rowCount: result.rowCount,
     command: result.command,
   };
@@ -222,10 +209,16 @@ function callError(error: unknown): CallError {
     return { name, message, code, fields: { severity, detail, hint, table, column, constraint, position } };
   }
   if (error instanceof AppError) {
-    const { name, message, code, remediation } = error;
-    return { name, message, code, fields: { remediation } };
+    const { name, message, code, remediation, details } = error;
+    const quota = code === "QUOTA_LIMIT_EXCEEDED";
+    return {
+      name: quota ? "QuotaExceededError" : name,
+      message: quota ? `${message}. ${remediation}` : message,
+      code,
+      fields: { remediation, ...(quota ? details as object : {}) },
+    };
   }
-  const ended = error instanceof Error && error.message === "The invocation has ended";
+  const ended = isEnding(error);
   return {
     name: "Error",
     message: ended

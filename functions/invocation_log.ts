@@ -10,6 +10,7 @@ import { Batcher } from "../core/batcher.ts";
 import { Lru } from "../core/lru.ts";
 import type { Sql } from "../db/mod.ts";
 import { readSourceMap } from "../db/queries/functions.ts";
+import { InvocationRows } from "../db/queries/invocation_rows.ts";
 import {
   dropOldPartitions,
   ensureDayPartition,
@@ -30,24 +31,40 @@ export interface InvocationLogParts {
   retentionDays: number;
 }
 
+/** Runs that are stored together; one page fills while others wait. */
+class Page {
+  readonly rows = new InvocationRows();
+  /** Those whose stacks are to be mapped first. */
+  readonly unmapped: LoggedRun[] = [];
+  readonly days = new Set<number>();
+  /** It is being written, and takes no more. */
+  closed = false;
+
+  get count(): number {
+    return this.rows.count + this.unmapped.length;
+  }
+}
+
 const dayMs = 24 * 60 * 60 * 1000;
+const runsPerPage = 500;
 
 export class InvocationLog implements AsyncDisposable {
   readonly #parts: InvocationLogParts;
-  readonly #batcher: Batcher<LoggedRun>;
+  readonly #batcher: Batcher<Page>;
+  #page: Page | undefined;
   readonly #traces = new StackTraces();
   readonly #maps = new Lru<VersionId, { map: string | null }>(32);
   readonly #days = new Set<number>();
-  readonly #listeners = new Set<(row: InvocationRow) => void>();
   #upkeep: ReturnType<typeof setInterval> | undefined;
 
   constructor(parts: InvocationLogParts) {
     this.#parts = parts;
     this.#batcher = new Batcher({
-      write: (rows) => this.#write(rows),
+      write: (pages) => this.#write(pages),
+      sizeOf: ({ count }) => count,
       everyMs: 500,
-      batch: 2000,
-      limit: 20_000,
+      batch: 4,
+      limit: 40,
       onFailure: (error, dropped) =>
         parts.log.error("Invocation rows could not be written", { error, dropped }),
     });
@@ -64,13 +81,14 @@ export class InvocationLog implements AsyncDisposable {
   }
 
   record(run: LoggedRun): void {
-    this.#batcher.add(run);
-  }
-
-  /** Calls `listener` with each row of this node once it is stored; the answer ends that. */
-  listen(listener: (row: InvocationRow) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    if (this.#page === undefined || this.#page.closed || this.#page.count >= runsPerPage) {
+      this.#page = new Page();
+      this.#batcher.add(this.#page);
+    }
+    const page = this.#page;
+    page.days.add(Math.floor(run.started_at.getTime() / dayMs));
+    if (hasStack(run)) page.unmapped.push(run);
+    else page.rows.add(run);
   }
 
   flush(): Promise<void> {
@@ -100,27 +118,33 @@ export class InvocationLog implements AsyncDisposable {
     this.#days.add(day);
   }
 
-  async #write(runs: readonly LoggedRun[]): Promise<void> {
-    const rows: InvocationRow[] = [];
-    for (const { functionName, ...run } of runs) {
-      await this.#ensureDay(run.started_at.getTime());
-      rows.push(await this.#mapped(run, functionName));
+  async #write(pages: readonly Page[]): Promise<void> {
+    for (const page of pages) {
+      page.closed = true;
+      for (const day of page.days) await this.#ensureDay(day * dayMs);
+      for (let run = page.unmapped[0]; run !== undefined; run = page.unmapped[0]) {
+        const mapped = await this.#mapped(run);
+        page.unmapped.shift();
+        page.rows.add(mapped);
+      }
     }
-    try {
-      await insertInvocations(this.#parts.sql, rows.map(storable));
-    } catch (error) {
-      // One row that PostgreSQL refuses must not hold up all others for ever.
-      if (error instanceof Error && "code" in error && String(error.code).startsWith("22")) {
-        for (const row of rows) await insertInvocations(this.#parts.sql, [withoutText(row)]);
-      } else throw new AppError("EXTERNAL_DB_ERROR", "Cannot write the invocation log", { cause: error });
-    }
-    for (const row of rows) for (const listener of this.#listeners) listener(row);
+    for (const page of pages) await this.#insert(page);
   }
 
-  async #mapped(row: InvocationRow, functionName: string): Promise<InvocationRow> {
-    const inBundle = (text: string | null) => text !== null && text.includes("blob:");
-    const printed = row.console_logs.some(({ message }) => inBundle(message));
-    if (!inBundle(row.error_stack) && !printed) return row;
+  async #insert({ rows }: Page): Promise<void> {
+    const { sql } = this.#parts;
+    try {
+      await insertInvocations(sql, rows);
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && String(error.code).startsWith("22"))) {
+        throw new AppError("EXTERNAL_DB_ERROR", "Cannot write the invocation log", { cause: error });
+      }
+      // One row that PostgreSQL refuses must not hold up all others for ever.
+      for (const row of rows.singly()) await insertInvocations(sql, row);
+    }
+  }
+
+  async #mapped({ functionName, ...row }: LoggedRun): Promise<InvocationRow> {
     const map = await this.#sourceMap(row.version_id);
     const options = { version: row.version_id, sourceMap: () => map, displayName: `${functionName}.ts` };
     const mapText = (text: string) => inBundle(text) ? this.#traces.map(text, options) : text;
@@ -143,24 +167,12 @@ export class InvocationLog implements AsyncDisposable {
   }
 }
 
-/** PostgreSQL stores no NUL in text, nor lone surrogates in JSON. */
-function storable(row: InvocationRow): InvocationRow {
-  const clean = (text: string) => text.replaceAll("\0", "\u{fffd}").toWellFormed();
-  return {
-    ...row,
-    path: clean(row.path),
-    error_message: row.error_message === null ? null : clean(row.error_message),
-    error_stack: row.error_stack === null ? null : clean(row.error_stack),
-    user_id: row.user_id === null ? null : clean(row.user_id),
-    console_logs: row.console_logs.map((entry) => ({ ...entry, message: clean(entry.message) })),
-  };
+/** Whether the text names a place in a bundle, which the developer never saw. */
+function inBundle(text: string): boolean {
+  return text.includes("blob:");
 }
 
-function withoutText(row: InvocationRow): InvocationRow {
-  return {
-    ...row,
-    error_message: row.error_message && "[cannot be stored]",
-    error_stack: null,
-    console_logs: [],
-  };
+function hasStack({ error_stack, console_logs }: InvocationRow): boolean {
+  return (error_stack !== null && inBundle(error_stack)) ||
+    console_logs.some(({ message }) => inBundle(message));
 }

@@ -5,6 +5,7 @@ import type { AccountId, AppId, FunctionId, VersionId } from "../core/ids.ts";
 import { newAppId, newUuid } from "../core/ids.ts";
 import { silentLogger } from "../core/log.ts";
 import type { Sql } from "../db/mod.ts";
+import { InvocationRows } from "../db/queries/invocation_rows.ts";
 import { dropOldPartitions, ensureDayPartition, insertInvocations } from "../db/queries/invocations.ts";
 import { openTestDatabase } from "../db/testing.ts";
 import { InvocationLog, type LoggedRun } from "./invocation_log.ts";
@@ -179,9 +180,9 @@ Deno.test("the counters of a function follow its rows, and a batch that comes tw
     w.run({ duration_ms: 10, status: "failed", status_code: 500, started_at: new Date(noon + 3) }),
     w.run({ duration_ms: 20, started_at: new Date(noon + 1) }),
     w.run({ status: "skipped_paused", status_code: null, duration_ms: 0, started_at: new Date(noon + 9) }),
-  ].map(({ functionName: _, ...row }) => row);
-  await insertInvocations(w.sql, rows);
-  await insertInvocations(w.sql, rows);
+  ];
+  await insertInvocations(w.sql, InvocationRows.of(rows));
+  await insertInvocations(w.sql, InvocationRows.of(rows));
   const counters = async () => {
     const [row] = await w.sql`
       select invocation_count::int as calls, error_count::int as errors, total_duration_ms::int as duration,
@@ -198,7 +199,7 @@ Deno.test("the counters of a function follow its rows, and a batch that comes tw
   // What another node stores late is counted, but is not the last call.
   await insertInvocations(
     w.sql,
-    [w.run({ started_at: new Date(noon), duration_ms: 5 })].map(({ functionName: _, ...row }) => row),
+    InvocationRows.of([w.run({ started_at: new Date(noon), duration_ms: 5 })]),
   );
   assert.deepEqual(await counters(), [4, 1, 65, 3, 500]);
   assert.equal(await rowCount(w.sql), 5);
@@ -212,14 +213,13 @@ Deno.test(
     await ensureDayPartition(w.sql, new Date(noon));
     const { functionName: _, ...row } = w.run();
     const nowhere = { ...row, id: crypto.randomUUID(), started_at: new Date(noon + 5 * dayMs) };
-    await assert.rejects(insertInvocations(w.sql, [row, nowhere]), /no partition/);
-    await assert.rejects(insertInvocations(w.sql, [{ ...row, user_id: "\0" }]), { code: "22021" });
+    await assert.rejects(insertInvocations(w.sql, InvocationRows.of([row, nowhere])), /no partition/);
+    await assert.rejects(insertInvocations(w.sql, InvocationRows.of([{ ...row, duration_ms: 0.5 }])), {
+      code: "22P02",
+    });
     assert.equal(await rowCount(w.sql), 0);
     for (let round = 0; round < 8; round++) {
-      await insertInvocations(w.sql, [{
-        ...row,
-        id: crypto.randomUUID(),
-      }]);
+      await insertInvocations(w.sql, InvocationRows.of([{ ...row, id: crypto.randomUUID() }]));
     }
     assert.equal(await rowCount(w.sql), 8);
   },

@@ -4,6 +4,7 @@
 import type { App } from "../apps/app_registry.ts";
 import { AppError } from "../core/errors.ts";
 import type { Clock } from "../core/clock.ts";
+import type { QuotaLimits } from "../core/quotas.ts";
 import type {
   InvocationRequest,
   InvocationResponse,
@@ -49,6 +50,7 @@ export interface InvokerParts {
   run: RunJob;
   registry: FunctionRegistry;
   databases: AppDatabases;
+  quotas: QuotaLimits;
   log: InvocationLog;
   clock: Clock;
   /** Origin of the public API, without a trailing slash. */
@@ -78,7 +80,7 @@ export class Invoker {
   async run(invocation: Invocation): Promise<Outcome> {
     const { app, fn } = invocation;
     if (app.paused !== null && invocation.whenPaused === "refuse") throw pausedError(app);
-    const { registry, databases, clock, apiBase } = this.#parts;
+    const { registry, databases, quotas, clock, apiBase } = this.#parts;
     // Made at the first call of ctx: many a function makes none.
     let calls: CtxCalls | undefined;
     const callsOf = () =>
@@ -86,6 +88,7 @@ export class Invoker {
         app,
         identity: invocation.caller.identity,
         databases,
+        quotas,
         invoke: (request, signal) => this.#nested(invocation, request, signal),
       });
     this.#running++;
@@ -97,6 +100,7 @@ export class Invoker {
         appId: app.id,
         functionName: fn.name,
         memoryLimitMb: fn.memoryLimitMb,
+        egress: app.egress,
         bundle: () => registry.bundle(fn.versionId),
       },
       settings: () => isolateSettings(app, fn, apiBase()),
@@ -133,7 +137,10 @@ export class Invoker {
       throw new AppError(
         "QUOTA_LIMIT_EXCEEDED",
         `Cannot invoke "${wanted.name}": calls by ctx.invoke nest ${maxDepth} deep at most`,
-        { remediation: "Return a result to the caller instead of calling on." },
+        {
+          details: { limit: maxDepth, used: outer.depth, setting: null },
+          remediation: "Return a result to the caller instead of calling on.",
+        },
       );
     }
     const fn = await this.#parts.registry.find(app.id, wanted.name);
@@ -249,6 +256,7 @@ async function wholeBody(body: InvocationResponse["body"], name: string): Promis
       throw new AppError(
         "QUOTA_LIMIT_EXCEEDED",
         `The answer of "${name}" is longer than the ${maxNestedBytes} bytes that ctx.invoke takes`,
+        { details: { limit: maxNestedBytes, used: length, setting: null } },
       );
     }
     chunks.push(chunk);

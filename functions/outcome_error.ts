@@ -36,10 +36,26 @@ function stoppedError(
       return new AppError("FUNCTION_TIMEOUT", `The function "${name}" did not answer within ${limit} ms`, {
         details: { timeout_ms: limit },
       });
+    case "held":
+      return limit === null
+        ? new AppError(
+          "FUNCTION_CRASHED",
+          `The call of "${name}" could not go on: another call held its isolate`,
+          {
+            details: { held_by_another_call: true },
+          },
+        )
+        : new AppError(
+          "FUNCTION_TIMEOUT",
+          `The function "${name}" did not answer within ${limit} ms: another call held its isolate`,
+          { details: { timeout_ms: limit, held_by_another_call: true } },
+        );
     case "cpu":
-      return new AppError("FUNCTION_TIMEOUT", `The function "${name}" used up its CPU time of ${limit} ms`, {
-        details: { cpu_ms: limit },
-      });
+      return new AppError(
+        "FUNCTION_TIMEOUT",
+        `The function "${name}" used more than its ${limit} ms of CPU a second: it used ${used} ms`,
+        { details: { cpu_ms: limit, cpu_used_ms: used } },
+      );
     case "memory":
       return new AppError(
         "FUNCTION_MEMORY_LIMIT",

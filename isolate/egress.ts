@@ -1,53 +1,35 @@
-// Where functions may not connect to: private, loopback, link-local, multicast and metadata addresses, by name or by
-// address, also when a name resolves there. Deno checks these after resolution; IPv6 ranges cannot be written as its
-// rules, so single addresses stand for the ones that lead home.
+// The network permissions of a host: everything but what is not public, in Deno's words. Deno checks them by name and,
+// after resolution, by address. IPv6 ranges cannot be written as its rules: the host's system call filter closes IPv6.
 
+import type { AppEgress } from "../core/egress/app_egress.ts";
+import { deniedNames, type EgressRules } from "../core/egress/judge.ts";
+import { ipv4NotPublic } from "../core/egress/ranges.ts";
 import { formatIpv4Range, type Ipv4Range, parseIpv4Range, subtractRange } from "./ipv4_range.ts";
 
-const deniedRanges = [
-  "0.0.0.0/8",
-  "10.0.0.0/8",
-  "100.64.0.0/10",
-  "127.0.0.0/8",
-  "169.254.0.0/16",
-  "172.16.0.0/12",
-  "192.0.0.0/24",
-  "192.0.2.0/24",
-  "192.168.0.0/16",
-  "198.18.0.0/15",
-  "198.51.100.0/24",
-  "203.0.113.0/24",
-  "224.0.0.0/4",
-  "240.0.0.0/4",
-];
+/** What one host may reach: what the operator permits, narrowed by the app that it serves. */
+export interface HostEgress extends EgressRules {
+  readonly app: AppEgress;
+}
 
 // `0.0.0.0` and the IPv6 forms reach loopback unless they are denied by name.
-const deniedNames = [
-  "0.0.0.0",
-  "[::]",
-  "[::1]",
-  "[fd00:ec2::254]",
-  "localhost",
-  "metadata.google.internal",
-  "metadata",
-];
-
-export interface EgressRules {
-  allow: readonly string[];
-  deny: readonly string[];
-}
+const deniedHosts = ["0.0.0.0", "[::]", "[::1]", "[fd00:ec2::254]", ...deniedNames];
 
 /**
  * `--allow-net` and `--deny-net` for an isolate host. An address or range that the operator allows is cut out of the
- * denied ones; what the operator denies stays denied.
+ * denied ones, since Deno's denials win; what the operator or the app denies stays denied. `sockets` are the host's own.
  */
-export function egressFlags({ allow, deny }: EgressRules): string[] {
+export function egressFlags({ allow, deny, app }: HostEgress, sockets: readonly string[]): string[] {
   const holes = allow.map(parseIpv4Range).filter((range) => range !== null);
-  const ranges = deniedRanges.flatMap((text) => {
+  const ranges = ipv4NotPublic.flatMap(([text]) => {
     const range = parseIpv4Range(text) as Ipv4Range;
     return holes.reduce((left, hole) => left.flatMap((part) => subtractRange(part, hole)), [range]);
   });
-  const names = deniedNames.filter((name) => !allow.includes(name));
-  const denied = new Set([...ranges.map(formatIpv4Range), ...names, ...deny]);
-  return ["--allow-net", `--deny-net=${[...denied].join(",")}`];
+  const hosts = deniedHosts.filter((host) => !allow.includes(host));
+  const denied = new Set([...ranges.map(formatIpv4Range), ...hosts, ...deny, ...app.deny]);
+  // Without a list the flag allows everything.
+  const allowed = app.allow && [...sockets.map((path) => `unix:${path}`), ...app.allow];
+  return [
+    allowed === null ? "--allow-net" : `--allow-net=${allowed.join(",")}`,
+    `--deny-net=${[...denied].join(",")}`,
+  ];
 }

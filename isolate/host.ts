@@ -4,11 +4,15 @@
 import { AppError } from "../core/errors.ts";
 import type { ConsoleEntry, ReportedError, StopReason } from "../core/invocation.ts";
 import type { Clock } from "../core/clock.ts";
-import { isAllocationFailure } from "./data_limit.ts";
+import type { QuotaLimits } from "../core/quotas.ts";
+import { CpuWatch } from "./cpu_watch.ts";
+import { isAllocationFailure } from "./allocation_failure.ts";
+import { Slots } from "./protocol/slots.ts";
 import { receiveResponseBody, sendRequestBody } from "./body_streams.ts";
 import type { HostDeath } from "./host_process.ts";
-import { residentBytes, usedCpuMs } from "./process_usage.ts";
+import { ResidentMemory, usedCpuMs } from "./process_usage.ts";
 import type { HostProcess } from "./host_process.ts";
+import { Pulse } from "./pulse.ts";
 import type { IsolateVersion } from "./job.ts";
 import { type Bytes, decodeJson, decodeJsonWithTail, type Frame, FrameKind } from "./protocol/frames.ts";
 import type {
@@ -17,14 +21,13 @@ import type {
   EnvUpdate,
   InvokeHead,
   LoadHead,
+  ReportAnswer,
   ResponseHead,
   SettledMessage,
   ThrewMessage,
 } from "./protocol/messages.ts";
 import type { Run } from "./run.ts";
 
-/** A worker that has not answered a ping for this long is stuck in user code. */
-const stuckAfterMs = 200;
 /** So many runs go in one write at most: with more, the worker would wait while this process prepares them all. */
 const runsPerWrite = 6;
 const memoryReadEveryMs = 1;
@@ -33,6 +36,9 @@ const noTail = new Uint8Array(0);
 export interface HostParts {
   clock: Clock;
   waitUntilMs: number;
+  quotas: QuotaLimits;
+  /** CPU ms for each second of an open run; 0 is no limit. */
+  cpuMs: number;
   /** These runs were sent but never begun: they are to run elsewhere. */
   onReplay(runs: Run[]): void;
   /** A run ended, so there is room; or the host's state changed. */
@@ -43,36 +49,55 @@ export interface HostParts {
 export class Host {
   state: "empty" | "serving" | "retiring" | "gone" = "empty";
   version: IsolateVersion | null = null;
-  readonly runs = new Map<number, Run>();
+  readonly runs = new Slots<Run>();
   idleSince: number;
   /** Memory of the process before any user code, and the most recent reading; bytes. */
   emptyBytes = 0;
   residentBytes = 0;
+  /** What it ran ends it, or it ended by itself. */
+  failed = false;
+  readonly #memory: ResidentMemory;
   readonly memoryLimitMb: number;
+  readonly cpu: CpuWatch;
   readonly #process: HostProcess;
   readonly #parts: HostParts;
-  #lastId = 0;
+  #lastOrder = 0;
   #revision = "";
-  #pingSentAt: number | null = null;
+  readonly #pulse: Pulse;
+  #loaded = false;
+  #ending = false;
+  #spent = false;
   #loadFailed: ReportedError | null = null;
   #stray: ConsoleEntry[] = [];
   #memoryReadAt = -Infinity;
-  #reports: ((begun: number) => void)[] = [];
 
   constructor(process: HostProcess, memoryLimitMb: number, parts: HostParts) {
     this.#process = process;
     this.#parts = parts;
     this.memoryLimitMb = memoryLimitMb;
     this.idleSince = parts.clock.monotonic();
+    this.#memory = new ResidentMemory(process.pid);
+    this.cpu = new CpuWatch(process.pid, parts);
+    this.#pulse = new Pulse({
+      clock: parts.clock,
+      ping: () => this.#tell(FrameKind.Ping),
+      report: (seal) => process.report(seal),
+      unseal: () => this.#tell(FrameKind.Unseal),
+    });
+  }
+
+  #tell(kind: FrameKind): void {
+    this.#process.out.bytes(kind, 0);
+    this.#process.flushSoon();
   }
 
   get pid(): number {
     return this.#process.pid;
   }
 
-  /** Whether the worker answers; one that was not asked is taken to. */
+  /** Whether it takes runs: its worker answers, or was not asked. */
   responsive(now: number): boolean {
-    return this.#pingSentAt === null || now - this.#pingSentAt < stuckAfterMs;
+    return this.#pulse.answers(now);
   }
 
   /** Memory that user code takes: what the process holds beyond an empty one; MiB. */
@@ -80,11 +105,16 @@ export class Host {
     return Math.max(0, this.residentBytes - this.emptyBytes) / (1024 * 1024);
   }
 
+  /** The process is up, and nothing of a user's is in it yet. */
+  measureEmpty(): void {
+    this.emptyBytes = this.residentBytes = this.#memory.read() ?? 0;
+  }
+
   /** Asks the kernel what the process holds, unless it was asked a moment ago. */
   readMemory(now: number): void {
     if (now - this.#memoryReadAt < memoryReadEveryMs) return;
     this.#memoryReadAt = now;
-    this.residentBytes = residentBytes(this.pid) ?? this.residentBytes;
+    this.residentBytes = this.#memory.read() ?? this.residentBytes;
   }
 
   load(version: IsolateVersion, bundle: Bytes, settings: { revision: string } & EnvUpdate): void {
@@ -97,6 +127,7 @@ export class Host {
       env: settings.env,
       memoryLimitMb: version.memoryLimitMb,
       waitUntilMs: this.#parts.waitUntilMs,
+      quotas: this.#parts.quotas,
     };
     this.#process.out.jsonWithTail(FrameKind.Load, 0, head, bundle);
     this.#process.flushSoon();
@@ -110,8 +141,8 @@ export class Host {
       this.#revision = revision;
       out.json(FrameKind.Env, 0, { env, app } satisfies EnvUpdate);
     }
-    run.id = run.order = ++this.#lastId;
-    this.runs.set(run.id, run);
+    run.order = ++this.#lastOrder;
+    run.id = this.runs.add(run);
     run.dueAt = this.#parts.clock.monotonic() + timeoutMs;
     for (const entry of this.#stray.splice(0)) run.print(entry);
     if (this.#loadFailed !== null) {
@@ -132,7 +163,7 @@ export class Host {
     };
     out.jsonWithTail(FrameKind.Invoke, run.id, head, body instanceof Uint8Array ? body : noTail);
     if (body instanceof ReadableStream) this.#sendBody(run, body);
-    if (this.runs.size === 1 || this.#lastId % runsPerWrite === 0) this.#process.flush();
+    if (this.runs.size === 1 || this.#lastOrder % runsPerWrite === 0) this.#process.flush();
     else this.#process.flushSoon();
     run.onClientGone(() => this.#clientGone(run));
   }
@@ -198,12 +229,15 @@ export class Host {
       case FrameKind.RequestCredit:
         return run?.sender?.credit(new DataView(payload.buffer, payload.byteOffset).getUint32(0, true));
       case FrameKind.Console:
-        return this.#printed(run, decodeJson<ConsoleEntry>(payload));
+        return this.#printed(id, run, decodeJson<ConsoleEntry>(payload));
       case FrameKind.Pong:
-        this.#pingSentAt = null;
+        this.#pulse.pong();
         return this.#parts.onRoom(this);
       case FrameKind.ReportAnswer:
-        return this.#reports.shift()?.(decodeJson<{ begun: number }>(payload).begun);
+        return this.#pulse.onReport(decodeJson<ReportAnswer>(payload));
+      case FrameKind.Loaded:
+        this.#loaded = true;
+        return this.cpu.loaded();
       case FrameKind.LoadFailed:
         return this.#bootFailed(decodeJson<ReportedError>(payload));
       case FrameKind.WorkerFailed:
@@ -264,14 +298,21 @@ export class Host {
     run.peakMemoryMb = Math.max(run.peakMemoryMb, this.usedMb);
     if (run.cpuMs === 0 && run.cpuSeenMs !== null) run.cpuMs = (usedCpuMs(this.pid) ?? 0) - run.cpuSeenMs;
     run.end();
-    if (this.runs.size === 0) this.idleSince = this.#parts.clock.monotonic();
-    if (this.state === "retiring" && this.runs.size === 0) this.#process.kill();
+    if (this.runs.size === 0) this.#emptied();
     this.#parts.onRoom(this);
   }
 
-  #printed(run: Run | undefined, entry: ConsoleEntry): void {
-    const to = run ?? this.runs.values().next().value;
-    if (to !== undefined) to.print(entry);
+  #emptied(): void {
+    this.idleSince = this.#parts.clock.monotonic();
+    if (this.state === "retiring") this.#process.kill();
+  }
+
+  #printed(id: number, run: Run | undefined, entry: ConsoleEntry): void {
+    if (run !== undefined) return run.print(entry);
+    // A call that has ended has its row; no other call's is the place for what it still prints.
+    if (id !== 0) return;
+    const open = this.runs.values().next().value;
+    if (open !== undefined) open.print(entry);
     else if (this.#stray.length < 100) this.#stray.push(entry);
   }
 
@@ -298,6 +339,7 @@ export class Host {
   /** The module threw while it loaded, or something ended the worker: every run here has the same fate. */
   #bootFailed(error: ReportedError): void {
     this.#loadFailed ??= error;
+    this.failed = true;
     for (const run of [...this.runs.values()]) {
       run.answer({ kind: "boot_failed", error });
       this.#endRun(run);
@@ -305,12 +347,37 @@ export class Host {
     this.retire();
   }
 
-  /** Asks the worker for a sign of life, at most one question at a time. */
-  ping(now: number): void {
-    if (this.#pingSentAt !== null) return;
-    this.#pingSentAt = now;
-    this.#process.out.bytes(FrameKind.Ping, 0);
-    this.#process.flushSoon();
+  /** Asks the worker for a sign of life. Runs that wait behind one that holds its thread are given back. */
+  watchPulse(now: number): void {
+    this.#pulse.ping(now);
+    // What a module does while it loads would hold the next host just so.
+    if (this.#loaded && this.#pulse.fellSilent(now)) {
+      void this.#pulse.seal("held").then((begun) => this.#giveBack(begun));
+    }
+  }
+
+  /** What it uses of the CPUs, and what follows from that. */
+  watchCpu(now: number): void {
+    this.cpu.look(now, { begun: this.#lastOrder, open: this.runs.size });
+    const { breach } = this.cpu;
+    if (this.state !== "serving") return;
+    if (this.cpu.worksIdle || this.cpu.calmAgain(now)) this.retire();
+    else if (breach !== null && this.runs.size > 0) void this.#overspent(breach);
+  }
+
+  /** One run is to blame if it holds the thread; all are that take turns. */
+  async #overspent({ limit, used }: { limit: number; used: number }): Promise<void> {
+    if (this.#spent) return;
+    this.#spent = true;
+    if (await this.#pulse.staysSilent()) await this.#giveBackSoon();
+    const holder = this.#holder();
+    if (holder === undefined) await this.breachAll("cpu", limit, used);
+    else this.breach([holder], "cpu", limit, used);
+  }
+
+  /** The run whose code holds the worker's thread, if it is silent and its main thread could tell. */
+  #holder(): Run | undefined {
+    return this.#pulse.holder === null ? undefined : this.runs.get(this.#pulse.holder);
   }
 
   /** Takes no more runs; the process ends when those it has are over. */
@@ -322,7 +389,11 @@ export class Host {
 
   /** The run's time is over, for whatever it was doing. */
   overdue(run: Run, now: number): void {
-    if (run.phase !== "streaming") return this.breach([run], "deadline", run.job.timeoutMs, null);
+    if (run.phase !== "streaming") {
+      const { holder } = this.#pulse;
+      const why = holder === null || holder === run.id ? "deadline" : "held";
+      return this.breach([run], why, run.job.timeoutMs, null);
+    }
     // A stream that fell silent is cut; that says nothing against its isolate.
     run.stop("deadline", { limit: null, used: null });
     this.#process.out.json(FrameKind.Cancel, run.id, { reason: "deadline" });
@@ -332,6 +403,7 @@ export class Host {
 
   /** Runs that broke a limit are over for their callers at once; the host retires, or is killed if it is stuck. */
   breach(runs: readonly Run[], reason: StopReason, limit: number | null, used: number | null): void {
+    this.failed = true;
     for (const run of runs) {
       run.stop(reason, { limit, used });
       this.#process.out.json(FrameKind.Cancel, run.id, { reason: "deadline" });
@@ -346,7 +418,10 @@ export class Host {
     if (this.state === "gone") return;
     this.state = "retiring";
     // What was never begun runs elsewhere, unless nothing of it is to run at all.
-    if (reason === "memory" || reason === "crashed") this.#giveBack(await this.#begun());
+    if (reason !== "paused" && reason !== "cancelled") {
+      this.failed = true;
+      await this.#giveBackSoon();
+    }
     for (const run of [...this.runs.values()]) {
       run.stop(reason, { limit, used });
       this.#endRun(run);
@@ -355,34 +430,39 @@ export class Host {
   }
 
   async #endWhenStuck(): Promise<void> {
-    this.#pingSentAt = null;
-    this.ping(this.#parts.clock.monotonic());
-    await new Promise((resolve) => setTimeout(resolve, stuckAfterMs));
-    if (this.#pingSentAt === null || this.runs.size === 0) return;
-    await this.breachAll("crashed", null, null);
+    if (this.#ending) return;
+    this.#ending = true;
+    const stuck = await this.#pulse.staysSilent();
+    if (stuck) await this.#giveBackSoon();
+    this.#ending = false;
+    if (!stuck || this.runs.size === 0) return;
+    // A run whose time is not over may still answer, and let the others go on.
+    if (this.#holder()?.phase === "handling") return;
+    await this.breachAll(this.#pulse.holder === null ? "crashed" : "held", null, null);
   }
 
-  /** How many runs the worker has begun, by the main thread's word; all, if even that does not come. */
-  #begun(): Promise<number> {
-    const all = this.#lastId;
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(all), 150);
-      this.#reports.push((begun) => {
-        clearTimeout(timer);
-        resolve(begun);
-      });
-      this.#process.report();
-    });
+  /** Has runs that were not begun run elsewhere; the process is going to end, with or without an answer. */
+  async #giveBackSoon(): Promise<void> {
+    const timeUp = new Promise<number>((resolve) => setTimeout(() => resolve(Infinity), 150));
+    this.#giveBack(await Promise.race([this.#pulse.seal("always"), timeUp]));
   }
 
+  /** The worker begins none of these any more. */
   #giveBack(begun: number): void {
-    const replay = [...this.runs.values()].filter((run) => run.order > begun && run.canReplay);
-    for (const run of replay) this.runs.delete(run.id);
+    const replay: Run[] = [];
+    for (const run of [...this.runs.values()]) {
+      if (run.order <= begun || run.sender !== null) continue;
+      if (run.answered) this.#endRun(run);
+      else if (this.runs.delete(run.id)) replay.push(run);
+    }
     if (replay.length > 0) this.#parts.onReplay(replay);
+    if (this.runs.size === 0) this.#emptied();
   }
 
   onDeath({ signal, code, lastWords }: HostDeath): void {
+    if (this.state === "serving") this.failed = true;
     this.state = "gone";
+    this.#memory[Symbol.dispose]();
     const memory = /out of memory|Reached heap limit|allocation failed|memory allocation of/i.test(lastWords);
     for (const run of [...this.runs.values()]) {
       if (memory) run.stop("memory", { limit: this.memoryLimitMb, used: null });

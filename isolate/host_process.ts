@@ -2,12 +2,16 @@
 // The process ends when the socket closes, so a server that dies leaves none behind.
 
 import { setImmediate } from "node:timers";
-import { egressFlags, type EgressRules } from "./egress.ts";
+import { egressFlags, type HostEgress } from "./egress.ts";
+import { hostConfinement } from "./host_confinement.ts";
 import { type Frame, FrameKind, FrameReader, FrameWriter } from "./protocol/frames.ts";
+import { sealWhen } from "./protocol/messages.ts";
 
 export interface HostProcessParts {
   memoryLimitMb: number;
-  egress: EgressRules;
+  egress: HostEgress;
+  /** Whether functions may use IPv6. */
+  ipv6: boolean;
   denoDir: string;
   /** Folder for the socket: only the server's user may enter it. */
   socketDir: string;
@@ -25,6 +29,8 @@ export interface HostDeath {
 }
 
 const readBytes = 256 * 1024;
+/** glibc's: one arena, and what is free goes back to the kernel. An idle host holds 1 to 3 MB less. */
+const allocator = { MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "65536" };
 /** Longest time a host may take to come up. */
 const startTimeoutMs = 15_000;
 
@@ -72,7 +78,7 @@ export class HostProcess {
     const child = new Deno.Command(parts.execPath, {
       args: hostArguments(parts, paths),
       clearEnv: true,
-      env: { DENO_DIR: parts.denoDir, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+      env: { ...allocator, DENO_DIR: parts.denoDir, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
       stdin: "null",
       stdout: "null",
       stderr: "piped",
@@ -131,9 +137,9 @@ export class HostProcess {
   }
 
   /** Asks the main thread, which answers however busy the worker is. */
-  report(): void {
+  report(seal: keyof typeof sealWhen): void {
     const frames = new FrameWriter(64);
-    frames.bytes(FrameKind.Report, 0);
+    frames.bytes(FrameKind.Report, sealWhen[seal]);
     this.#control?.write(frames.take()).catch(() => this.kill());
   }
 
@@ -177,13 +183,14 @@ async function lastWords(stream: ReadableStream<Uint8Array>): Promise<string> {
 
 /** The process may read the modules that its worker is made of and use its sockets, and nothing else of the machine. */
 function hostArguments(
-  { memoryLimitMb, egress }: HostProcessParts,
+  { memoryLimitMb, egress, ipv6 }: HostProcessParts,
   { control, worker }: SocketPaths,
 ): string[] {
   const bootstrap = new URL("./worker/bootstrap.ts", import.meta.url);
   const modules = ["./worker/", "./protocol/", "../core/"].map((path) =>
     new URL(path, import.meta.url).pathname
   );
+  const confinement = hostConfinement({ memoryLimitMb, ipv6 });
   return [
     "run",
     "--no-config",
@@ -191,16 +198,21 @@ function hostArguments(
     "--no-remote",
     "--no-npm",
     "--cached-only",
+    // It would be one for all hosts: compiled code that one wrote, the next would run. It also takes a megabyte of each.
+    "--no-code-cache",
     "--no-prompt",
     "--quiet",
     "--unstable-worker-options",
-    `--v8-flags=--max-old-space-size=${memoryLimitMb}`,
+    `--v8-flags=--max-old-space-size=${memoryLimitMb},--no-concurrent-array-buffer-sweeping,--expose-gc`,
     `--allow-read=${[...modules, control, worker].join(",")}`,
     `--allow-write=${control},${worker}`,
-    ...egressFlags(egress),
+    // For the main thread alone, which confines the process with it.
+    ...(confinement === null ? [] : [`--allow-ffi=${confinement.libc}`]),
+    ...egressFlags(egress, [control, worker]),
     new URL("./host/main.ts", import.meta.url).href,
     control,
     worker,
     bootstrap.href,
+    JSON.stringify(confinement),
   ];
 }

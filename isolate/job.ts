@@ -1,5 +1,6 @@
 // What the isolates are asked to run, and what they ask back.
 
+import type { AppEgress } from "../core/egress/app_egress.ts";
 import type { AppContext, InvocationRequest, Outcome, RunContext } from "../core/invocation.ts";
 import type { CallError, CallRequest } from "./protocol/messages.ts";
 import type { Bytes } from "./protocol/frames.ts";
@@ -10,6 +11,8 @@ export interface IsolateVersion {
   readonly appId: string;
   readonly functionName: string;
   readonly memoryLimitMb: number;
+  /** What its app lets it reach. A host has this from its start, so a change takes other hosts. */
+  readonly egress: AppEgress;
   /** Reads the bundle when a host must load it. */
   readonly bundle: () => Promise<Bytes>;
 }

@@ -2,6 +2,5 @@
 
 export type { CallHandler, CallResult, IsolateSettings, IsolateVersion, Job, RunJob } from "./job.ts";
 export type { CallError, CallRequest, RowsHead } from "./protocol/messages.ts";
-export { packRows } from "./protocol/rows.ts";
 export { prepareHostSockets } from "./socket_folder.ts";
 export { type IsolateLimits, Supervisor, type SupervisorParts } from "./supervisor.ts";

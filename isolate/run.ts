@@ -10,6 +10,8 @@ import {
   type RunReport,
   type StopReason,
 } from "../core/invocation.ts";
+import type { ConsoleMessage } from "./protocol/messages.ts";
+import type { QuotaLimits } from "../core/quotas.ts";
 import type { RequestSender, ResponseReceiver } from "./body_streams.ts";
 import type { Job } from "./job.ts";
 
@@ -19,6 +21,7 @@ export interface RunLimits {
   streamIdleMs: number;
   streamMaxMs: number;
   waitUntilMs: number;
+  quotas: QuotaLimits;
 }
 
 export class Run {
@@ -46,6 +49,8 @@ export class Run {
   #streamEndsAt = Infinity;
   #late: RunReport["late"] = null;
   #responseBytes = 0;
+  /** Whether the last line says how many were not kept. */
+  #closed = false;
   #watching = false;
   #react: () => void = () => {};
   #unlisten: () => void = () => {};
@@ -56,11 +61,6 @@ export class Run {
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     this.outcome = promise;
     this.#resolveOutcome = resolve;
-  }
-
-  /** Whether the caller is still there, so that a run that was not begun is worth sending again. */
-  get canReplay(): boolean {
-    return !this.answered && this.sender === null;
   }
 
   /** What to do when whoever called is gone; nothing is done before `watchClient`. */
@@ -81,13 +81,16 @@ export class Run {
     this.#unlisten = () => signal.removeEventListener("abort", react);
   }
 
-  print(entry: ConsoleEntry): void {
-    if (this.console.length >= consoleLimits.entries) return;
-    this.console.push({
+  print(entry: ConsoleMessage): void {
+    // One line beyond the limit: it says how many the worker did not keep.
+    const { length } = this.console;
+    const replaces = entry.closing === true && this.#closed;
+    this.console[replaces ? length - 1 : Math.min(length, this.#limits.quotas.logLines)] = {
       level: entry.level,
       message: String(entry.message).slice(0, consoleLimits.characters),
       timestamp: Number(entry.timestamp),
-    });
+    };
+    this.#closed ||= entry.closing === true;
   }
 
   /** Tells the caller how its run ended; only the first ending counts. */

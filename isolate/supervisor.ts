@@ -2,18 +2,21 @@
 // memory, silence. OPEN → CLOSED.
 
 import type { Clock } from "../core/clock.ts";
+import { type AppEgress, openEgress } from "../core/egress/app_egress.ts";
+import type { EgressRules } from "../core/egress/judge.ts";
 import type { Outcome } from "../core/invocation.ts";
 import type { Logger } from "../core/log.ts";
-import { limitData } from "./data_limit.ts";
-import type { EgressRules } from "./egress.ts";
+import type { QuotaLimits } from "../core/quotas.ts";
+import { calmAfterMs } from "./cpu_watch.ts";
 import { Host } from "./host.ts";
 import { HostProcess } from "./host_process.ts";
 import type { IsolateVersion, Job } from "./job.ts";
-import { type Frame, FrameKind } from "./protocol/frames.ts";
-import { residentBytes, usedCpuMs } from "./process_usage.ts";
+import { decodeJson, type Frame, FrameKind } from "./protocol/frames.ts";
+import type { StartedMessage } from "./protocol/messages.ts";
+import { usedCpuMs } from "./process_usage.ts";
 import { Run } from "./run.ts";
 import { VersionHosts } from "./version_hosts.ts";
-import { WarmPool } from "./warm_pool.ts";
+import { type HostKind, WarmPool } from "./warm_pool.ts";
 
 export interface IsolateLimits {
   warmHosts: number;
@@ -26,11 +29,17 @@ export interface IsolateLimits {
   streamIdleMs: number;
   streamMaxMs: number;
   waitUntilMs: number;
+  quotas: QuotaLimits;
+  /** CPU ms that a host may use for each second of an open run; 0 is no limit. */
+  cpuMs: number;
 }
 
 export interface SupervisorParts {
   limits: IsolateLimits;
+  /** What every function may reach, until `setEgress` changes it. */
   egress: EgressRules;
+  /** Whether functions may use IPv6, whose ranges cannot be refused. */
+  ipv6: boolean;
   clock: Clock;
   log: Logger;
   /** Folder for sockets, readable by nobody else; its path must be short. */
@@ -52,14 +61,18 @@ export class Supervisor implements AsyncDisposable {
   readonly #pool: WarmPool;
   readonly #watch: ReturnType<typeof setInterval>;
   readonly #starting = new Set<Promise<Host>>();
+  #egress: EgressRules;
+  /** What the kernel does not hold here, as hosts said. */
+  readonly #missing = new Set<string>();
   #closed = false;
   #coldStarts = 0;
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
+    this.#egress = parts.egress;
     this.#pool = new WarmPool({
       size: parts.limits.warmHosts,
-      start: (memoryLimitMb) => this.#startHost(memoryLimitMb),
+      start: (kind) => this.#startHost(kind),
       onFailure: (error) => parts.log.error("An isolate host could not be started", { error }),
     });
     this.#watch = setInterval(() => this.#look(), watchEveryMs);
@@ -67,7 +80,7 @@ export class Supervisor implements AsyncDisposable {
 
   /** Starts the hosts that stand warm. */
   warmUp(): void {
-    this.#pool.refill(defaultMemoryMb);
+    this.#pool.refill({ memoryLimitMb: defaultMemoryMb, egress: openEgress });
   }
 
   /** Runs the job; every ending is an outcome, never a rejection. */
@@ -89,8 +102,26 @@ export class Supervisor implements AsyncDisposable {
   async stopApp(appId: string, reason: "paused" | "cancelled"): Promise<void> {
     const groups = [...this.#groups.values()].filter((group) => group.version.appId === appId);
     for (const group of groups) group.stopWaiting(reason);
-    const hosts = groups.flatMap((group) => [...group.hosts]);
+    const hosts = [...this.#hosts].filter((host) => host.version?.appId === appId);
     await Promise.all(hosts.map((host) => host.breachAll(reason, null, null)));
+  }
+
+  /** From now on functions may reach what these rules say: hosts with others finish what they have, and end. */
+  setEgress(rules: EgressRules): void {
+    this.#egress = rules;
+    this.#pool.clear();
+    for (const group of [...this.#groups.values()]) this.#supersede(group, group.version);
+    this.warmUp();
+  }
+
+  /** The app's functions may reach this from now on; hosts that were started with something else end likewise. */
+  setAppEgress(appId: string, egress: AppEgress): void {
+    for (const group of [...this.#groups.values()]) {
+      const { version } = group;
+      if (version.appId === appId && version.egress.key !== egress.key) {
+        this.#supersede(group, { ...version, egress });
+      }
+    }
   }
 
   stats(): {
@@ -112,6 +143,11 @@ export class Supervisor implements AsyncDisposable {
     };
   }
 
+  /** The apps whose functions have hosts or wait for them. */
+  appIds(): string[] {
+    return [...new Set([...this.#groups.values()].map(({ version }) => version.appId))];
+  }
+
   /** Process ids of all hosts, for operators and tests. */
   pids(): number[] {
     return [...this.#hosts].map((host) => host.pid);
@@ -119,10 +155,22 @@ export class Supervisor implements AsyncDisposable {
 
   #group(version: IsolateVersion): VersionHosts {
     const known = this.#groups.get(version.id);
-    if (known !== undefined) return known;
+    if (known === undefined) return this.#open(version);
+    return known.version.egress.key === version.egress.key ? known : this.#supersede(known, version);
+  }
+
+  /** Hosts cannot be told of another egress: the version goes on with new ones. */
+  #supersede(group: VersionHosts, version: IsolateVersion): VersionHosts {
+    const next = this.#open(version, group);
+    next.replay(group.supersede());
+    return next;
+  }
+
+  #open(version: IsolateVersion, former?: VersionHosts): VersionHosts {
     const { maxHostsPerVersion, concurrency, queueLength } = this.#parts.limits;
     const group = new VersionHosts({
       version,
+      ...(former === undefined ? {} : { former }),
       maxHosts: maxHostsPerVersion,
       concurrency,
       queueLength,
@@ -141,10 +189,13 @@ export class Supervisor implements AsyncDisposable {
       }
       this.#coldStarts++;
       const { version } = group;
-      const [host, bundle] = await Promise.all([this.#pool.take(version.memoryLimitMb), version.bundle()]);
+      const [host, bundle] = await Promise.all([this.#pool.take(version), version.bundle()]);
       const { next } = group;
       if (next === undefined || this.#closed) return host.retire();
       host.load(version, bundle, next.job.settings());
+      // A version whose last host took more than its share gets none in front of others.
+      const now = this.#parts.clock.monotonic();
+      if (now - group.unfairAt < calmAfterMs) host.cpu.lower(now);
       group.hosts.add(host);
     } catch (error) {
       this.#parts.log.error("A function got no isolate", { error, version: group.version.id });
@@ -162,31 +213,35 @@ export class Supervisor implements AsyncDisposable {
   }
 
   /** A start that is under way when the supervisor closes is waited for, and its host ended. */
-  async #startHost(memoryLimitMb: number): Promise<Host> {
-    const starting = this.#bringUp(memoryLimitMb);
+  async #startHost(kind: HostKind): Promise<Host> {
+    const rules = this.#egress;
+    const starting = this.#bringUp(kind);
     this.#starting.add(starting);
     try {
       const host = await starting;
-      if (!this.#closed) return host;
+      if (!this.#closed && rules === this.#egress) return host;
       host.kill();
+      if (!this.#closed) return this.#startHost(kind);
       throw new Error("The server is stopping");
     } finally {
       this.#starting.delete(starting);
     }
   }
 
-  async #bringUp(memoryLimitMb: number): Promise<Host> {
+  async #bringUp({ memoryLimitMb, egress: app }: HostKind): Promise<Host> {
     const { execPath = Deno.execPath(), denoDir, socketDir, clock, limits } = this.#parts;
     // deno-lint-ignore prefer-const -- frames may come before the host is made.
     let host: Host | undefined;
-    const ready = Promise.withResolvers<void>();
+    const ready = Promise.withResolvers<StartedMessage>();
     const process = await HostProcess.start({
       memoryLimitMb,
-      egress: this.#parts.egress,
+      egress: { ...this.#egress, app },
+      ipv6: this.#parts.ipv6,
       denoDir,
       socketDir,
       execPath,
-      onFrame: (frame: Frame) => frame.kind === FrameKind.Started ? ready.resolve() : host?.onFrame(frame),
+      onFrame: (frame: Frame) =>
+        frame.kind === FrameKind.Started ? ready.resolve(decodeJson(frame.payload)) : host?.onFrame(frame),
       onGone: (death) => {
         ready.reject(new Error(`An isolate host ended while it started: ${death.lastWords}`));
         host?.onDeath(death);
@@ -195,23 +250,37 @@ export class Supervisor implements AsyncDisposable {
     host = new Host(process, memoryLimitMb, {
       clock,
       waitUntilMs: limits.waitUntilMs,
-      onReplay: (runs) => runs[0] && this.#group(runs[0].job.version).replay(runs),
+      quotas: limits.quotas,
+      cpuMs: limits.cpuMs,
+      onReplay: (runs) => runs[0] && this.#replay(runs[0].job.version, runs),
       onRoom: (which) => which.version && this.#groups.get(which.version.id)?.serve(),
       onGone: (which) => this.#gone(which),
     });
     this.#hosts.add(host);
     const timer = setTimeout(() => process.kill(), startTimeoutMs);
     try {
-      await ready.promise;
+      this.#noteMissing(await ready.promise);
     } catch (error) {
       this.#hosts.delete(host);
       throw error;
     } finally {
       clearTimeout(timer);
     }
-    await limitData(host.pid, memoryLimitMb, this.#parts.log);
-    host.emptyBytes = host.residentBytes = residentBytes(host.pid) ?? 0;
+    host.measureEmpty();
     return host;
+  }
+
+  /** By the hosts that the version has now, whatever it had when the runs came. */
+  #replay(version: IsolateVersion, runs: Run[]): void {
+    (this.#groups.get(version.id) ?? this.#open(version)).replay(runs);
+  }
+
+  /** Said once for each guarantee: it is the machine's lack, and every host has the same. */
+  #noteMissing({ missing }: StartedMessage): void {
+    for (const what of missing.filter((each) => !this.#missing.has(each))) {
+      this.#missing.add(what);
+      this.#parts.log.warn("An isolate host is not confined as it should be on this machine", { what });
+    }
   }
 
   #gone(host: Host): void {
@@ -220,6 +289,7 @@ export class Supervisor implements AsyncDisposable {
     const group = host.version && this.#groups.get(host.version.id);
     if (!group) return;
     group.hosts.delete(host);
+    if (host.failed) group.restarts.ended(this.#parts.clock.monotonic());
     group.serve();
     if (group.unused) this.#groups.delete(group.version.id);
   }
@@ -228,7 +298,7 @@ export class Supervisor implements AsyncDisposable {
     const now = this.#parts.clock.monotonic();
     for (const host of this.#hosts) {
       if (host.runs.size > 0) this.#lookAtBusy(host, now);
-      else if (host.state === "serving" && now - host.idleSince > this.#parts.limits.idleMs) host.retire();
+      else if (host.state === "serving") this.#lookAtIdle(host, now);
     }
     for (const group of this.#groups.values()) {
       group.overdue(now);
@@ -248,7 +318,21 @@ export class Supervisor implements AsyncDisposable {
     }
     if (used > host.memoryLimitMb && host.state !== "gone") {
       void host.breachAll("memory", host.memoryLimitMb, Math.round(used));
-    } else if (host.state === "serving") host.ping(now);
+    } else if (host.state !== "gone") {
+      host.watchPulse(now);
+      this.#watchCpu(host, now);
+    }
+  }
+
+  #lookAtIdle(host: Host, now: number): void {
+    if (now - host.idleSince > this.#parts.limits.idleMs || !host.responsive(now)) host.retire();
+    else this.#watchCpu(host, now);
+  }
+
+  #watchCpu(host: Host, now: number): void {
+    host.watchCpu(now);
+    const group = host.version && this.#groups.get(host.version.id);
+    if (group) group.unfairAt = Math.max(group.unfairAt, host.cpu.unfairAt);
   }
 
   /** Ends every host; runs that are under way are stopped. */

@@ -1,12 +1,16 @@
 // The hosts of one live version, and the runs that wait for one. A run goes to the least busy host that answers; when
 // none has room another host is started, up to the limit; beyond the queue's length a run is refused.
 
+import { calmAfterMs } from "./cpu_watch.ts";
 import type { Host } from "./host.ts";
 import type { IsolateVersion } from "./job.ts";
+import { RestartBackoff } from "./restart_backoff.ts";
 import type { Run } from "./run.ts";
 
 export interface VersionHostsParts {
   version: IsolateVersion;
+  /** Whose place this one takes: what is held against the version stays. */
+  former?: VersionHosts;
   maxHosts: number;
   concurrency: number;
   queueLength: number;
@@ -18,6 +22,9 @@ export interface VersionHostsParts {
 export class VersionHosts {
   readonly version: IsolateVersion;
   readonly hosts = new Set<Host>();
+  readonly restarts: RestartBackoff;
+  /** When a host of it last used more of the CPUs than its fair share; monotonic ms. */
+  unfairAt: number;
   readonly #parts: VersionHostsParts;
   #waiting: Run[] = [];
   #starting = 0;
@@ -26,6 +33,8 @@ export class VersionHosts {
   constructor(parts: VersionHostsParts) {
     this.#parts = parts;
     this.version = parts.version;
+    this.restarts = parts.former?.restarts ?? new RestartBackoff();
+    this.unfairAt = parts.former?.unfairAt ?? -Infinity;
   }
 
   get waiting(): number {
@@ -33,7 +42,9 @@ export class VersionHosts {
   }
 
   get unused(): boolean {
-    return this.hosts.size === 0 && this.#starting === 0 && this.#waiting.length === 0;
+    const now = this.#parts.now();
+    return this.hosts.size === 0 && this.#starting === 0 && this.#waiting.length === 0 &&
+      now - this.unfairAt > calmAfterMs && this.restarts.calm(now);
   }
 
   /** The first run that waits: its settings are what a new host is loaded with. */
@@ -105,6 +116,12 @@ export class VersionHosts {
     }
   }
 
+  /** Another takes this one's place: its hosts finish what they have, and what waits is handed over. */
+  supersede(): Run[] {
+    for (const host of this.hosts) host.retire();
+    return this.#waiting.splice(0);
+  }
+
   /** What waits is not to run any more. */
   stopWaiting(reason: "paused" | "cancelled"): void {
     for (const run of this.#waiting.splice(0)) {
@@ -134,6 +151,8 @@ export class VersionHosts {
   }
 
   #grow(): void {
+    // The supervisor looks again soon.
+    if (!this.restarts.allows(this.#parts.now())) return;
     const serving = [...this.hosts].filter((host) => host.state === "serving").length;
     const wanted = Math.ceil(this.#waiting.length / this.#parts.concurrency);
     for (

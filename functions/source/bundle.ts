@@ -82,7 +82,7 @@ async function bundleIn(folders: BundlerFolders, code: string, job: Job): Promis
   const constraint = answer.kind === "failed" ? missingConstraint(answer.errors) : null;
   if (constraint !== null && answer.kind === "failed") {
     const fate = await fateOf(constraint, folder.path, job);
-    if (fate !== "fetched") {
+    if (fate.kind !== "fetched") {
       throw packageError(constraint, fate, {
         code: checked.code,
         imports: checked.imports,

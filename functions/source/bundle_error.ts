@@ -7,7 +7,11 @@ import { type ImportSite } from "./find_imports.ts";
 import { sourceError } from "./source_position.ts";
 
 /** What was found out about a package that the bundler could not have. */
-export type PackageFate = "missing" | "unreachable";
+export type PackageFate =
+  | { kind: "missing" }
+  | { kind: "unreachable" }
+  /** It, or a package below it, depends on something that is not of npm, such as a URL. */
+  | { kind: "outside_npm"; dependency: string };
 
 /** The package and version in "Could not find constraint 'zod@99.0.0' in the list of packages.", if it says that. */
 export function missingConstraint(errors: readonly BundleMessage[]): string | null {
@@ -29,7 +33,7 @@ export interface BundleFailure {
 /** The error for a package that npm does not have, or that could not be asked for. */
 export function packageError(constraint: string, fate: PackageFate, failure: BundleFailure): AppError {
   const npm = `npm:${constraint}`;
-  if (fate === "unreachable") {
+  if (fate.kind === "unreachable") {
     return new AppError(
       "INTERNAL_ERROR",
       `Cannot fetch ${JSON.stringify(npm)}: the npm registry does not answer`,
@@ -43,6 +47,17 @@ export function packageError(constraint: string, fate: PackageFate, failure: Bun
     );
   }
   const site = failure.imports.find(({ specifier }) => asksFor(specifier, constraint));
+  if (fate.kind === "outside_npm") {
+    return sourceError(failure.code, {
+      ...(site === undefined ? {} : { offset: site.offset }),
+      reason: "dependency_outside_npm",
+      message: `import of ${
+        JSON.stringify(site?.specifier ?? npm)
+      }: a package in it depends on "${fate.dependency}", and only packages of npm are fetched`,
+      remediation: "Use a version of the package whose dependencies are all on npm.",
+      facts: { specifier: site?.specifier ?? npm, dependency: fate.dependency },
+    });
+  }
   return sourceError(failure.code, {
     ...(site === undefined ? {} : { offset: site.offset }),
     reason: "package_not_found",
@@ -74,6 +89,15 @@ export function bundleError(failure: BundleFailure): AppError {
     });
   }
   const where = packageIn(`${first?.location?.file ?? ""} ${text}`, npmDir);
+  const scheme = /^\[ERR_UNSUPPORTED_ESM_URL_SCHEME\].* protocol '([a-z0-9+.-]+)'$/.exec(text)?.[1];
+  if (scheme !== undefined && where !== null) {
+    return sourceError(code, {
+      reason: "remote_import",
+      message: `the package ${where} imports from a URL (${scheme}:), and modules are not loaded from URLs`,
+      remediation: "Use another version of the package, or another package.",
+      facts: { package: where },
+    });
+  }
   return sourceError(code, {
     reason: "bundle_failed",
     // Texts about files of packages can quote any file that a package names: only those about this code are shown.

@@ -305,3 +305,37 @@ Deno.test("no npm package gets a file of the server into a bundle, and none runs
     await Deno.remove(dir, { recursive: true });
   }
 });
+
+Deno.test("nothing that a package names by URL is fetched, and the error says what it names", async () => {
+  const asked: string[] = [];
+  await using other = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
+    asked.push(request.url);
+    return new Response("export default 1;", { headers: { "content-type": "text/javascript" } });
+  });
+  const url = `http://127.0.0.1:${other.addr.port}`;
+  const module = (code: string, more: object = {}): PackageFiles => ({
+    "package.json": JSON.stringify({ type: "module", main: "index.js", ...more }),
+    "index.js": code,
+  });
+  await using registry = serveNpmRegistry({
+    "by-archive": module("export default 1;", { dependencies: { x: `${url}/x.tgz` } }),
+    "by-git": module("export default 1;", { dependencies: { x: `git+${url}/x.git` } }),
+    "by-import": module(`import x from "${url}/x.js"; export default x;`),
+    "by-dynamic-import": module(`export default () => import("${url}/x.js");`),
+    "by-imports-map": module('import x from "#x"; export default x;', { imports: { "#x": `${url}/x.js` } }),
+  });
+  const given = { cacheDir, environment: { ...environment, NPM_CONFIG_REGISTRY: registry.url } };
+  const refusals: Record<string, [reason: string, names: string]> = {
+    "by-archive": ["dependency_outside_npm", `${url}/x.tgz`],
+    "by-git": ["dependency_outside_npm", `git+${url}/x.git`],
+    "by-import": ["remote_import", "npm:by-import@1.0.0"],
+    "by-dynamic-import": ["remote_import", "npm:by-dynamic-import@1.0.0"],
+    "by-imports-map": ["bundle_failed", "npm:by-imports-map@1.0.0"],
+  };
+  for (const [name, [reason, named]] of Object.entries(refusals)) {
+    const error = await refusal(`import x from "npm:${name}@1.0.0";\nexport default () => x;`, given);
+    equal(error.details.reason, reason, name);
+    ok(error.message.includes(named), error.message);
+  }
+  deepEqual(asked, []);
+});

@@ -80,20 +80,22 @@ export async function fateOf(
   constraint: string,
   cwd: string,
   { signal, env }: Job,
-): Promise<PackageFate | "fetched"> {
+): Promise<PackageFate | { kind: "fetched" }> {
   await using process = new JobProcess({
-    args: ["cache", "--quiet", "--no-config", "--no-lock", `npm:${constraint}`],
+    args: ["cache", "--quiet", "--no-config", "--no-lock", "--no-remote", `npm:${constraint}`],
     cwd,
     env: { ...env, NO_COLOR: "1", DENO_NO_PACKAGE_JSON: "1", DENO_NO_UPDATE_CHECK: "1" },
     maxOutputBytes: 64 * 1024,
     signal,
   });
   const end = await process.ask("");
-  if (end.kind === "exited" && end.code === 0) return "fetched";
+  if (end.kind === "exited" && end.code === 0) return { kind: "fetched" };
   const said = end.kind === "exited" ? end.stderr : "";
+  const dependency = /parsing version requirement for dependency "[^"]*": "([^"]{1,300})"/.exec(said)?.[1];
+  if (dependency !== undefined) return { kind: "outside_npm", dependency };
   return /does not exist|Could not find npm package|Could not find constraint|Invalid package/.test(said)
-    ? "missing"
-    : "unreachable";
+    ? { kind: "missing" }
+    : { kind: "unreachable" };
 }
 
 /** The answer of a process of ours, or an error that says how it ended without one. */

@@ -24,8 +24,10 @@ export const FrameKind = {
   ResponseCredit: 23,
   Answer: 24,
   Ping: 25,
-  // Worker to server.
+  Unseal: 26,
+  // Of the main thread, once worker and process are closed off.
   Started: 32,
+  // Worker to server.
   Loaded: 33,
   LoadFailed: 34,
   Head: 35,

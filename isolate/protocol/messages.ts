@@ -1,6 +1,7 @@
 // What the frames carry. The server believes none of it beyond what it can check: a worker runs user code.
 
 import type { AppContext, ConsoleEntry, ReportedError, RunContext } from "../../core/invocation.ts";
+import type { QuotaLimits } from "../../core/quotas.ts";
 
 /** Bytes of a body that may be under way before the reader has asked for more. */
 export const bodyWindowBytes = 256 * 1024;
@@ -15,6 +16,7 @@ export interface LoadHead {
   env: Record<string, string>;
   memoryLimitMb: number;
   waitUntilMs: number;
+  quotas: QuotaLimits;
 }
 
 /** Payload of an Env frame: what `ctx.env` and `ctx.app` are from the next invocation on. */
@@ -49,6 +51,12 @@ export interface ThrewMessage {
   error: ReportedError;
 }
 
+/** Payload of a Started frame. */
+export interface StartedMessage {
+  /** What the kernel could not be made to hold, each as a sentence's end; nothing where all is well. */
+  missing: string[];
+}
+
 /** Payload of a Settled frame: nothing of the invocation runs any more. */
 export interface SettledMessage {
   /** CPU ms, by the worker's own account. */
@@ -57,7 +65,21 @@ export interface SettledMessage {
   unfinished: number;
 }
 
-export type ConsoleMessage = ConsoleEntry;
+export interface ConsoleMessage extends ConsoleEntry {
+  /** Says how much was not kept; it replaces what said so before. */
+  closing?: true;
+}
+
+/** Id of a Report frame: whether to seal the worker also when no invocation holds its thread. */
+export const sealWhen = { held: 0, always: 1 } as const;
+
+/** Payload of a ReportAnswer frame: what the main thread saw when it sealed the worker. */
+export interface ReportAnswer {
+  /** How many invocations the worker has begun; `null`: it was not sealed. */
+  begun: number | null;
+  /** The one whose code was running; 0: none's. */
+  holder: number;
+}
 
 /** Payload of a Cancel frame. */
 export interface CancelMessage {

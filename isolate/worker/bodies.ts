@@ -3,6 +3,7 @@
 import { type Bytes, FrameKind } from "../protocol/frames.ts";
 import { bodyChunkBytes, bodyWindowBytes } from "../protocol/messages.ts";
 import type { Port } from "./port.ts";
+import { exceeded, limits } from "./quotas.ts";
 
 /** The body of a request that arrives in chunks. */
 export interface IncomingBody {
@@ -67,10 +68,11 @@ export interface OutgoingBody {
   cancel(reason: unknown): void;
 }
 
-/** @throws {TypeError} through `sent`, when the stream fails or yields what is not bytes. */
+/** @throws {Error} through `sent`, when the stream fails, yields what is not bytes, or passes the limit. */
 export function sendBody(port: Port, id: number, stream: ReadableStream<Uint8Array>): OutgoingBody {
   const reader = stream.getReader();
   let credit = bodyWindowBytes;
+  let length = 0;
   let cancelled = false;
   let wake = () => {};
 
@@ -82,6 +84,12 @@ export function sendBody(port: Port, id: number, stream: ReadableStream<Uint8Arr
         throw new TypeError("The body's stream yielded something other than a Uint8Array");
       }
       const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+      length += bytes.length;
+      if (length > limits.responseBytes) {
+        const error = exceeded("responseBytes", length);
+        reader.cancel(error).catch(() => {});
+        throw error;
+      }
       for (let at = 0; at < bytes.length;) {
         while (credit <= 0 && !cancelled) await new Promise<void>((resolve) => (wake = resolve));
         if (cancelled) return;

@@ -7,15 +7,22 @@
 import { type Bytes, decodeJson, decodeJsonWithTail, type Frame, FrameKind } from "../protocol/frames.ts";
 import type { EnvUpdate, LoadHead } from "../protocol/messages.ts";
 import { createCalls } from "./calls.ts";
-import { captureConsole, formatMessage, type Printer, printer } from "./console.ts";
+import { captureConsole, current, print, type Printer, printer } from "./console.ts";
 import { CpuShares } from "./cpu.ts";
+import { boundFetches } from "./fetches.ts";
 import { findHandler } from "./handler.ts";
+import { showHolder } from "./holder.ts";
 import { Invocations } from "./invocations.ts";
 import { openPort } from "./port.ts";
+import { limits } from "./quotas.ts";
 import { reportError } from "./reported_error.ts";
+import { watchRequests } from "./request_signal.ts";
 import { watchResponses } from "./responses.ts";
 import { closeSandbox, type ServeHandler } from "./sandbox.ts";
+import { boundSockets } from "./sockets.ts";
+import { countTimers } from "./timers.ts";
 
+const { postMessage: tellHost } = globalThis as unknown as { postMessage(message: string): void };
 const early: Frame[] = [];
 let take = (frame: Frame): void => void early.push(frame);
 const port = await openPort((frame) => take(frame));
@@ -29,7 +36,10 @@ const calls = createCalls(port);
 
 /** What the module prints outside any invocation goes out under id 0. */
 const orphans: Printer = {
+  id: 0,
   printed: 0,
+  printedBytes: 0,
+  dropped: 0,
   print(entry) {
     port.out.json(FrameKind.Console, 0, entry);
     port.now();
@@ -38,12 +48,16 @@ const orphans: Printer = {
 
 let served: ServeHandler | undefined;
 captureConsole(orphans);
+showHolder(port.progress);
 watchResponses();
+watchRequests();
+countTimers();
+boundFetches();
+boundSockets();
 closeSandbox({
   onServe: (handler) => void (served = handler),
   onExit(code) {
-    const running = printer.getStore() as { id?: number } | undefined;
-    port.out.json(FrameKind.Exited, running?.id ?? 0, { code });
+    port.out.json(FrameKind.Exited, printer.getStore()?.id ?? 0, { code });
     port.now();
     // The server ends the process; until then nothing of this call may go on.
     throw new Error(`The function ended its process with code ${code}`);
@@ -54,10 +68,7 @@ keepAlive();
 
 /** An error that nobody catches is its invocation's misfortune; it must not end the worker, and with it all others. */
 function keepAlive(): void {
-  const report = (thrown: unknown) => {
-    const to = printer.getStore() ?? orphans;
-    to.print({ level: "error", message: formatMessage(["Uncaught", thrown]), timestamp: Date.now() });
-  };
+  const report = (thrown: unknown) => print(current(), "error", ["Uncaught", thrown]);
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     report(event.reason);
@@ -70,6 +81,7 @@ function keepAlive(): void {
 
 async function load(payload: Bytes): Promise<Invocations> {
   const { head, tail } = decodeJsonWithTail<LoadHead>(payload);
+  Object.assign(limits, head.quotas);
   const url = URL.createObjectURL(new Blob([tail], { type: "text/javascript" }));
   try {
     const module = await import(url);
@@ -94,6 +106,8 @@ function serve(invocations: Invocations): (frame: Frame) => void {
         return invocations.credit(id, payload);
       case FrameKind.Cancel:
         return invocations.cancel(id, payload);
+      case FrameKind.Unseal:
+        return port.progress.unseal();
       case FrameKind.Env:
         invocations.settings = decodeJson<EnvUpdate>(payload);
         return;
@@ -136,5 +150,4 @@ async function onLoad(payload: Bytes): Promise<void> {
 take = (frame) => void (always(frame) || (frame.kind === FrameKind.Load && onLoad(frame.payload)));
 for (const frame of early) take(frame);
 // Only now: a host whose sandbox is not closed must never be given a function.
-port.out.bytes(FrameKind.Started, 0);
-port.now();
+tellHost("started");

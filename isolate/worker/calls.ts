@@ -1,9 +1,11 @@
 // Calls from `ctx` to the server. Each names its invocation, and the server decides from that what it may do: nothing
 // sent here grants anything.
 
+import { Slots } from "../protocol/slots.ts";
 import type { AnswerHead, CallError, CallRequest } from "../protocol/messages.ts";
 import { type Bytes, decodeJsonWithTail, FrameKind } from "../protocol/frames.ts";
 import type { Port } from "./port.ts";
+import { QuotaExceededError } from "./quotas.ts";
 
 export interface CallAnswer {
   value: unknown;
@@ -45,22 +47,22 @@ function charactersOf(request: CallOf): number {
 }
 
 export function createCalls(port: Port): Calls {
-  const waiting = new Map<number, Waiting>();
-  let last = 0;
+  const waiting = new Slots<Waiting>();
   return {
     call(invocation, request) {
       const length = charactersOf(request);
       if (length > maxCallCharacters) {
         const message = `One call of ctx sends ${maxCallCharacters} characters at most: these are ${length}`;
-        return Promise.reject(new RangeError(message));
+        const use = { limit: maxCallCharacters, used: length, setting: null };
+        return Promise.reject(new QuotaExceededError(message, use));
       }
-      last = (last + 1) % 0xffff_ffff;
-      const id = last;
-      port.out.json(FrameKind.Call, id, { invocation, ...request });
-      port.soon();
       const site: { stack?: string } = {};
       Error.captureStackTrace(site);
-      return new Promise((resolve, reject) => waiting.set(id, { resolve, reject, site }));
+      return new Promise((resolve, reject) => {
+        const id = waiting.add({ resolve, reject, site });
+        port.out.json(FrameKind.Call, id, { invocation, ...request });
+        port.soon();
+      });
     },
     answer(id, payload) {
       const call = waiting.get(id);

@@ -45,6 +45,7 @@ export interface ContextParts {
 }
 
 export function createContext({ head, app, env, call, waitUntil }: ContextParts): FunctionContext {
+  let db: FunctionDatabase | undefined;
   return {
     env,
     app,
@@ -52,7 +53,9 @@ export function createContext({ head, app, env, call, waitUntil }: ContextParts)
     caller: head.caller,
     request: head.request,
     trigger: head.trigger,
-    db: createDatabase(call),
+    get db() {
+      return db ??= createDatabase(call);
+    },
     idempotency: { claim: (key, options) => claim(call, key, options) },
     waitUntil,
     invoke: (name, body, options) => invoke(call, name, body, options),

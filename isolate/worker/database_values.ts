@@ -53,12 +53,28 @@ function encodeArray(values: readonly unknown[]): string {
 
 type Decode = (bytes: Bytes) => unknown;
 
-const asText: Decode = (bytes) => decoder.decode(bytes);
-const asNumber: Decode = (bytes) => Number(decoder.decode(bytes));
+/** Most values are a few ASCII characters, for which the decoder's way out of JavaScript and back costs more. */
+const shortBytes = 24;
+
+const { fromCharCode } = String;
+
+function toText(bytes: Bytes): string {
+  if (bytes.length > shortBytes) return decoder.decode(bytes);
+  let text = "";
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] as number;
+    if (byte > 0x7f) return decoder.decode(bytes);
+    text += fromCharCode(byte);
+  }
+  return text;
+}
+
+const asText: Decode = toText;
+const asNumber: Decode = (bytes) => Number(toText(bytes));
 const asBoolean: Decode = (bytes) => bytes[0] === 0x74;
 const asJson: Decode = (bytes) => JSON.parse(decoder.decode(bytes));
 const asInt8: Decode = (bytes) => {
-  const text = decoder.decode(bytes);
+  const text = toText(bytes);
   const value = Number(text);
   return Number.isSafeInteger(value) ? value : text;
 };
@@ -66,7 +82,7 @@ const asBytes: Decode = (bytes) => Uint8Array.fromHex(decoder.decode(bytes.subar
 
 /** `infinity`, and dates that JavaScript has no value for, stay text. */
 const asDate: Decode = (bytes) => {
-  const text = decoder.decode(bytes);
+  const text = toText(bytes);
   const parts = /^(\d{4})-(\d\d)-(\d\d)(?: (\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d(?::\d\d)?(?::\d\d)?)?)?$/.exec(
     text,
   );

@@ -10,15 +10,18 @@ import type {
   LoadHead,
   ResponseHead,
 } from "../protocol/messages.ts";
+import { SlotTable } from "../protocol/slots.ts";
 import type { ReportedError } from "../../core/invocation.ts";
 import { createIncomingBody, type IncomingBody, type OutgoingBody, sendBody } from "./bodies.ts";
 import type { Calls } from "./calls.ts";
-import { type Printer, printer } from "./console.ts";
+import { type Printer, printer, tellDropped } from "./console.ts";
 import { createContext } from "./context.ts";
 import type { CpuAccount, CpuShares } from "./cpu.ts";
 import type { Handler } from "./handler.ts";
 import type { Port } from "./port.ts";
+import { exceeded, limits } from "./quotas.ts";
 import { reportError } from "./reported_error.ts";
+import { watchSignal } from "./request_signal.ts";
 import { completeBody } from "./responses.ts";
 
 export interface InvocationParts {
@@ -33,6 +36,8 @@ interface Running extends Printer {
   readonly id: number;
   readonly cpu: CpuAccount;
   readonly background: Promise<unknown>[];
+  /** Of those, the ones that are not settled. */
+  pending: number;
   abort: AbortController | null;
   cancelled: CancelMessage | null;
   incoming: IncomingBody | null;
@@ -72,8 +77,9 @@ interface WholeAnswer {
 
 export class Invocations {
   readonly #parts: InvocationParts;
-  readonly #running = new Map<number, Running>();
+  readonly #running = new SlotTable<Running>();
   #settings: EnvUpdate;
+  #finished = 0;
 
   constructor(parts: InvocationParts) {
     this.#parts = parts;
@@ -88,23 +94,29 @@ export class Invocations {
   start(id: number, payload: Bytes): void {
     const { port, cpu } = this.#parts;
     const { head, tail } = decodeJsonWithTail<InvokeHead>(payload);
-    port.begin();
+    // A streamed body cannot be sent twice: such an invocation is never taken back.
+    if (port.progress.begin() === "sealed" && head.body !== "stream") return;
     const running: Running = {
       id,
       cpu: cpu.open(),
       background: [],
+      pending: 0,
       abort: null,
       cancelled: null,
       incoming: head.body === "stream" ? createIncomingBody(port, id) : null,
       outgoing: null,
       printed: 0,
+      printedBytes: 0,
+      dropped: 0,
       print: (entry) => {
         port.out.json(FrameKind.Console, id, entry);
         port.now();
       },
     };
-    this.#running.set(id, running);
+    this.#running.put(id, running);
+    port.progress.hold(id);
     printer.run(running, () => void this.#run(running, head, tail));
+    port.progress.hold(0);
   }
 
   chunk(id: number, payload: Bytes): void {
@@ -163,16 +175,7 @@ export class Invocations {
       headers: head.headers,
       ...(body === null ? {} : { body, ...(head.body === "stream" ? { duplex: "half" } : {}) }),
     });
-    Object.defineProperty(request, "signal", {
-      configurable: true,
-      get: () => {
-        if (running.abort === null) {
-          running.abort = new AbortController();
-          if (running.cancelled !== null) running.abort.abort(abortReason(running.cancelled));
-        }
-        return running.abort.signal;
-      },
-    });
+    watchSignal(request, () => signalOf(running));
     return request;
   }
 
@@ -182,9 +185,11 @@ export class Invocations {
       ...this.#settings,
       call: (request) => this.#parts.calls.call(running.id, request),
       waitUntil: (promise) => {
+        if (running.pending >= limits.waitUntil) throw exceeded("waitUntil", running.pending);
+        running.pending++;
         // Its failure is nobody's: the answer is out. Unheard, it would end the worker.
-        const heard = Promise.resolve(promise).catch(() => {});
-        running.background.push(heard);
+        const over = () => void running.pending--;
+        running.background.push(Promise.resolve(promise).then(over, over));
       },
     });
   }
@@ -218,6 +223,9 @@ export class Invocations {
     }
     const bytes = complete instanceof Promise ? await complete : complete;
     if (bytes === null) return { head: { status, headers, body: "none" }, bytes: noBody };
+    if (bytes.length > limits.responseBytes) {
+      throw new BadResponse(exceeded("responseBytes", bytes.length).message);
+    }
     if (bytes.length <= wholeAnswerBytes) return { head: { status, headers, body: "whole" }, bytes };
     await this.#stream(running, { status, headers }, streamOf(bytes));
     return null;
@@ -236,10 +244,11 @@ export class Invocations {
   /** The commonest end, in one frame: the answer is whole, and nothing goes on behind it. */
   #finish(running: Running, { head, bytes }: WholeAnswer): void {
     this.#running.delete(running.id);
+    if (running.dropped > 0) tellDropped(running);
     const cpuMs = this.#parts.cpu.close(running.cpu);
     this.#send(FrameKind.Finished, running, { head: { ...head, cpuMs }, bytes });
     // The last one under way waits for nobody, and the server need not wait for all of many.
-    if (this.#running.size === 0 || running.id % answersPerWrite === 0) this.#parts.port.now();
+    if (this.#running.size === 0 || ++this.#finished % answersPerWrite === 0) this.#parts.port.now();
   }
 
   async #stream(
@@ -281,9 +290,19 @@ export class Invocations {
   #settle(running: Running, unfinished: number): void {
     const { port, cpu } = this.#parts;
     this.#running.delete(running.id);
+    if (running.dropped > 0) tellDropped(running);
     port.out.json(FrameKind.Settled, running.id, { cpuMs: cpu.close(running.cpu), unfinished });
     port.soon();
   }
+}
+
+/** Made when it is asked for: most handlers never do. */
+function signalOf(running: Running): AbortSignal {
+  if (running.abort === null) {
+    running.abort = new AbortController();
+    if (running.cancelled !== null) running.abort.abort(abortReason(running.cancelled));
+  }
+  return running.abort.signal;
 }
 
 function requestBody(kind: BodyKind, tail: Bytes, incoming: IncomingBody | null): BodyInit | null {

@@ -3,6 +3,8 @@
 
 import { setImmediate } from "node:timers";
 import { type Bytes, type Frame, FrameReader, FrameWriter } from "../protocol/frames.ts";
+import { Progress } from "../protocol/progress.ts";
+import { core } from "./runtime.ts";
 
 export interface Port {
   readonly out: FrameWriter;
@@ -10,12 +12,12 @@ export interface Port {
   soon(): void;
   /** Sends what was written before user code gets to run again. */
   now(): void;
-  /** Counts an invocation as begun, where the host's main thread sees it. */
-  begin(): void;
+  /** What the host's main thread sees of this worker. */
+  readonly progress: Progress;
 }
 
 interface Start {
-  begun: Int32Array;
+  progress: Int32Array<SharedArrayBuffer>;
   path: string;
 }
 
@@ -27,7 +29,7 @@ const atTurnEnd = setImmediate;
  * removes `postMessage` and its like from the global scope before user code loads.
  */
 export async function openPort(onFrame: (frame: Frame) => void): Promise<Port> {
-  const { begun, path } = await firstMessage();
+  const { progress, path } = await firstMessage();
   const socket = await Deno.connect({ transport: "unix", path });
   const out = new FrameWriter();
   const write = openWriter(socket);
@@ -63,7 +65,7 @@ export async function openPort(onFrame: (frame: Frame) => void): Promise<Port> {
       scheduled = true;
       atTurnEnd(now);
     },
-    begin: () => void Atomics.add(begun, 0, 1),
+    progress: new Progress(progress),
   };
 }
 
@@ -78,23 +80,12 @@ interface Writing {
  * second line that it printed would never get out. The runtime's own core lets it be seen at once.
  */
 function openWriter(socket: Deno.UnixConn): (bytes: Bytes) => Writing {
-  const { internal } = Deno as unknown as { internal: symbol };
-  const { core } = (Deno as unknown as Record<symbol, { core: RuntimeCore }>)[internal] as {
-    core: RuntimeCore;
-  };
   const rid = (socket as unknown as Record<symbol, number>)[core.internalRidSymbol] as number;
   return (bytes) => {
     const done = core.write(rid, bytes);
     const [, value] = core.getPromiseDetails(done);
     return { taken: typeof value === "number" ? value : 0, done };
   };
-}
-
-interface RuntimeCore {
-  readonly internalRidSymbol: symbol;
-  write(rid: number, bytes: Bytes): Promise<number>;
-  /** Its state, and its value once it is settled. */
-  getPromiseDetails(promise: Promise<unknown>): [state: number, value: unknown];
 }
 
 function firstMessage(): Promise<Start> {

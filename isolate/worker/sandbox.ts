@@ -5,10 +5,16 @@
 import process from "node:process";
 import v8 from "node:v8";
 import workerThreads from "node:worker_threads";
+import { none } from "./quotas.ts";
+import { boundConnect } from "./sockets.ts";
 
 /** Thrown for what a function may not use, with what to do instead. */
 function refused(what: string, instead: string): never {
   throw new Error(`${what} is not available in a function: ${instead}`);
+}
+
+function noThread(): Error {
+  return none("threads of its own", "call another function with ctx.invoke");
 }
 
 /** Set by `Deno.serve(handler)` in user code. */
@@ -25,7 +31,6 @@ const removedGlobals = [
   "onmessage",
   "onmessageerror",
   "close",
-  "Worker",
   "caches",
   "Cache",
   "CacheStorage",
@@ -50,6 +55,15 @@ export function closeSandbox(hooks: SandboxHooks): void {
       Reflect.deleteProperty(scope, name);
     }
   }
+  // It cannot be removed.
+  Object.defineProperty(globalThis, "gc", { value: undefined });
+  Object.defineProperty(globalThis, "Worker", {
+    value: function Worker() {
+      throw noThread();
+    },
+    writable: true,
+    configurable: true,
+  });
   Object.defineProperty(globalThis, "Deno", {
     value: functionDeno(hooks),
     writable: false,
@@ -73,6 +87,7 @@ function lockMessages(): void {
 /** The part of `Deno` that a function may use. */
 function functionDeno(hooks: SandboxHooks): Readonly<Record<string, unknown>> {
   const real = Deno;
+  const connect = boundConnect((options: Deno.ConnectOptions) => real.connect(options));
   const nothing = "functions read their settings from ctx.env";
   return Object.freeze({
     version: Object.freeze({ ...real.version }),
@@ -89,9 +104,9 @@ function functionDeno(hooks: SandboxHooks): Readonly<Record<string, unknown>> {
       if ("transport" in options && options.transport as string !== "tcp") {
         refused("A unix socket", "connect over tcp");
       }
-      return real.connect(options);
+      return connect(options);
     },
-    connectTls: real.connectTls,
+    connectTls: boundConnect(real.connectTls),
     startTls: real.startTls,
     resolveDns: real.resolveDns,
     refTimer: real.refTimer,
@@ -103,6 +118,9 @@ function functionDeno(hooks: SandboxHooks): Readonly<Record<string, unknown>> {
       set: () => refused("Deno.env.set", nothing),
       delete: () => refused("Deno.env.delete", nothing),
     }),
+    Command: function Command() {
+      throw none("processes", "call another function with ctx.invoke");
+    },
     exit: (code = 0) => hooks.onExit(Number(code)),
     serve(...given: unknown[]) {
       const handler = given.find((value) => typeof value === "function") ??
@@ -126,10 +144,10 @@ function functionDeno(hooks: SandboxHooks): Readonly<Record<string, unknown>> {
 /** The same for what `node:` modules would give back. */
 function closeNode(hooks: SandboxHooks): void {
   // Whatever `new.target` says, `super()` in a class calls the class's own prototype: so no thread can be made.
-  const none = function () {
-    refused("A worker thread", "call another function with ctx.invoke");
+  const refuseThread = function () {
+    throw noThread();
   };
-  Object.setPrototypeOf(workerThreads.Worker, none);
+  Object.setPrototypeOf(workerThreads.Worker, refuseThread);
   Object.preventExtensions(workerThreads.Worker);
   for (const name of ["parentPort", "BroadcastChannel", "receiveMessageOnPort", "postMessageToThread"]) {
     Reflect.set(workerThreads, name, undefined);
