@@ -3,9 +3,19 @@
 
 import type { ReservedSql, Sql } from "postgres";
 import databaseSql from "./app_setup/database.sql" with { type: "text" };
+import schemaHistorySql from "./app_setup/schema_history.sql" with { type: "text" };
 import tableAccessSql from "./app_setup/table_access.sql" with { type: "text" };
 import { clusterLock, databaseRoles } from "./roles.ts";
 import { closeSql, openSql, type Server } from "./server.ts";
+
+/** What every app database holds besides the app's own tables, in this order. */
+const setup = [databaseSql, tableAccessSql, schemaHistorySql];
+
+/** Changes with the program: databases made under another one are to be made again, which leaves what is theirs alone. */
+export async function setupRevision(): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(setup.join("\0")));
+  return new Uint8Array(digest).toHex();
+}
 
 interface SetupParts {
   server: Server;
@@ -26,8 +36,7 @@ export async function createAppDatabase(name: string, { server, control }: Setup
     const app = openSql(server, name, { max: 1 });
     try {
       await app.begin(async (transaction) => {
-        await transaction.unsafe(databaseSql);
-        await transaction.unsafe(tableAccessSql);
+        for (const step of setup) await transaction.unsafe(step);
       });
     } finally {
       await closeSql(app);

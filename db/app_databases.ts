@@ -103,15 +103,17 @@ class PooledAppDatabases implements AppDatabases {
     // A statement prepared for tables that have changed since is run again, prepared anew; nothing of it was done.
     for (;;) {
       const leased = await this.#lease(databaseName, identity, options);
-      const { outcome, cleaned } = leased.session.run(identity, statement, options);
+      let failure: unknown;
       try {
-        const ran = await outcome;
+        const ran = await leased.session.run(identity, statement, options);
         if (ran.kind === "done") return ran.result;
+        continue;
       } catch (error) {
-        throw await this.#explainDenied(leased.explain(error), databaseName, identity);
+        failure = leased.explain(error);
       } finally {
-        this.#giveBack(leased, cleaned);
+        this.#giveBack(leased);
       }
+      throw await this.#explainDenied(failure, databaseName, identity);
     }
   }
 
@@ -124,13 +126,13 @@ class PooledAppDatabases implements AppDatabases {
     try {
       await leased.session.begin(identity, options);
     } catch (error) {
-      this.#giveBack(leased, leased.session.clean());
+      this.#giveBack(leased);
       throw leased.explain(error);
     }
     return holdTransaction({
       leased,
       signal: options.signal,
-      giveBack: (cleaned) => this.#giveBack(leased, cleaned),
+      giveBack: () => this.#giveBack(leased),
       explainDenied: (error) => this.#explainDenied(error, databaseName, identity),
     });
   }
@@ -157,9 +159,9 @@ class PooledAppDatabases implements AppDatabases {
     return new LeasedSession(lease, signal);
   }
 
-  #giveBack(leased: LeasedSession, cleaned: Promise<boolean>): void {
-    const returning = leased.giveBack(cleaned).finally(() => this.#returning.delete(returning));
-    this.#returning.add(returning);
+  #giveBack(leased: LeasedSession): void {
+    const returning = leased.giveBack()?.finally(() => this.#returning.delete(returning as Promise<void>));
+    if (returning !== undefined) this.#returning.add(returning);
   }
 
   /** Names the reason when a role was kept out of a table only because the table has no row-level security. */

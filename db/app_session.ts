@@ -1,42 +1,42 @@
 // One login to an app's database, between whose transactions nothing remains: each begins by setting its identity anew,
-// and each is followed, in the same write but off its caller's path, by the cleaning of whatever a statement may have
-// left behind. A session that cannot be shown to be clean is not used again.
+// and each is followed by the cleaning of whatever a statement may have left behind, in the same round trip where the
+// statement is an ordinary one. A session that cannot be shown to be clean is not used again.
 
 import type { DatabaseIdentity } from "../core/principal.ts";
+import type { AbortSignalLike } from "./abort_signal.ts";
 import { translateError } from "./query_error.ts";
 import {
+  beginAs,
+  cleanAndCheck,
+  commitAndClean,
+  prepareCheck,
+  prepareOwn,
+  saysClean,
+} from "./session_statements.ts";
+import {
   checkStatement,
-  emptyResult,
+  isPlain,
   needsSimpleProtocol,
   type QueryResult,
+  queryResult,
   type Statement,
 } from "./statement.ts";
 import { StatementCache } from "./statement_cache.ts";
-import { type Connection, Outgoing, type Reply, type ServerError } from "./wire/mod.ts";
+import { type Connection, Outgoing, type Reply, type TransactionState } from "./wire/mod.ts";
 
 export interface TransactionOptions {
   /** Cancels what runs, on the server too. */
-  signal?: AbortSignal;
+  signal?: AbortSignalLike;
   readOnly?: boolean;
   /** 0, as when absent, sets no limit. */
   statementTimeoutMs?: number;
 }
 
-/** Prepared once per session: the identity and limits of the transaction that begins. */
-const settingsName = "butterbase_settings";
-const settingsText = `select pg_catalog.set_config('app.role', $1, true),
-  pg_catalog.set_config('request.jwt.claim.sub', $2, true), pg_catalog.set_config('request.jwt.claims', $3, true),
-  pg_catalog.set_config('statement_timeout', $4, true), pg_catalog.set_config('search_path', 'public', true),
-  pg_catalog.set_config('row_security', 'on', true)`;
+const attempted = "Cannot run the statement";
 
-/**
- * Undoes whatever SQL can leave in a session. Its last result is one row, `f`, when our own prepared statement is still
- * there and SQL has left none of its own. This text is never prepared, so that SQL cannot put another in its place; it
- * asks the function below the view, which costs half as much.
- */
-const cleaning = `ROLLBACK; RESET ALL; CLOSE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES;
-  select from_sql, pg_catalog.pg_advisory_unlock_all() from pg_catalog.pg_prepared_statement()
-  where from_sql or name = '${settingsName}'`;
+/** The limits of a transaction that has any, or that is not an ordinary one. */
+const limitsText = `select pg_catalog.set_config('transaction_read_only', $1, true),
+  pg_catalog.set_config('statement_timeout', $2, true)`;
 
 /** What this login's role has been given as its own defaults: only hostile SQL does that (`ALTER ROLE … SET`). */
 const tamperedText =
@@ -63,15 +63,13 @@ export const sessionDefaults: Readonly<Record<string, string>> = {
 /** `again`: a statement prepared earlier no longer fits, nothing was done, and it is to be run once more. */
 export type RunOutcome = { kind: "done"; result: QueryResult } | { kind: "again" };
 
-export interface Run {
-  readonly outcome: Promise<RunOutcome>;
-  /** Whether the session may be used again; never rejects. */
-  readonly cleaned: Promise<boolean>;
-}
-
 export class AppSession {
   readonly connection: Connection;
   readonly #cache = new StatementCache();
+  /** Whether the unnamed statement is our check. */
+  #checkStands = false;
+  #state: TransactionState = "idle";
+  #clean = false;
 
   constructor(connection: Connection) {
     this.connection = connection;
@@ -85,55 +83,107 @@ export class AppSession {
     return this.connection.closed;
   }
 
+  /** Whether nothing remains of what ran last; if not, `clean` comes before the next transaction. */
+  get isClean(): boolean {
+    return this.#clean;
+  }
+
   close(): void {
     this.connection.close();
   }
 
   /** Prepares our own statements; `tampered` when the role's defaults were changed and the session is not to be used. */
   async prepare(): Promise<"ready" | "tampered"> {
-    const batch = new Outgoing().parse(settingsName, settingsText).parse("", tamperedText).bind("", [])
-      .execute().sync();
-    const [reply] = await Promise.all(this.connection.send(batch, 1));
-    if (reply?.error) throw reply.error;
-    return reply?.results[0]?.rowCount === 0 ? "ready" : "tampered";
+    const batch = new Outgoing().parse("", tamperedText).bind("", []).execute();
+    const reply = await this.#send(prepareOwn(batch).sync());
+    if (reply.error) throw reply.error;
+    this.#checkStands = true;
+    this.#clean = true;
+    return reply.results[0]?.rows === 0 ? "ready" : "tampered";
   }
 
-  /** Runs one whole transaction in one round trip; the cleaning follows while the caller has its answer already. */
-  run(identity: DatabaseIdentity, statement: Statement, options: TransactionOptions): Run {
+  /** Runs one whole transaction in one round trip. */
+  async run(
+    identity: DatabaseIdentity,
+    statement: Statement,
+    options: TransactionOptions,
+  ): Promise<RunOutcome> {
     checkStatement(statement);
-    const batch = this.#beginning(new Outgoing(), identity, options);
     const simple = needsSimpleProtocol(statement);
-    let prepared: "new" | "known" | "unnamed" = "unnamed";
-    if (simple) {
-      batch.sync().query(statement.text);
-    } else {
-      prepared = this.#cache.bindInto(batch, statement);
-      batch.describePortal().execute();
-    }
-    batch.parse("", "COMMIT").bind("", []).execute().sync().query(cleaning);
-    const replies = this.connection.send(batch, simple ? 4 : 2);
-    const onError = (error: ServerError): "again" | "final" => {
-      // 26000: SQL deallocated it. 0A000: the columns of its result changed. Nothing was done in either case.
-      const stale = prepared === "known" && ["26000", "0A000"].includes(error.code);
-      if (stale || prepared === "new") this.#cache.forget(statement.text);
-      return stale ? "again" : "final";
-    };
-    return {
-      outcome: outcomeOf(replies.slice(0, -1), onError),
-      cleaned: isClean(replies.at(-1) as Promise<Reply>),
-    };
+    const isUsual = !simple && isPlain(statement) && !options.readOnly && !options.statementTimeoutMs;
+    return isUsual
+      ? await this.#runPlain(identity, statement)
+      : await this.#runAny(identity, statement, { ...options, simple });
   }
 
-  /** Cleans once more, after a cancel that may have hit the first cleaning; whether the session may be used again. */
-  clean(): Promise<boolean> {
-    return isClean(this.connection.send(new Outgoing().query(cleaning), 1)[0] as Promise<Reply>);
+  /** The transaction and, behind it in the same round trip, the cleaning. */
+  async #runPlain(identity: DatabaseIdentity, statement: Statement): Promise<RunOutcome> {
+    const batch = new Outgoing();
+    const known = this.#cache.find(statement.text);
+    const prepared = known ?? this.#cache.prepareInto(batch, statement);
+    beginAs(batch, identity.userId ?? "", claimsOf(identity));
+    if (prepared === undefined) batch.parse("", statement.text);
+    batch.bind(prepared?.name ?? "", statement.parameters);
+    const columns = prepared?.columns ?? null;
+    if (columns === null) batch.describePortal();
+    batch.execute();
+    if (prepared === undefined) prepareCheck(batch);
+    this.#checkStands = prepared !== undefined;
+    const { results, error, state } = await this.#send(commitAndClean(batch));
+    const [, , result, committed] = results;
+    this.#checkStands ||= error === null;
+    this.#clean = error === null && state === "idle" && saysClean(results.at(-1));
+    // A failure behind the commit is one of the cleaning.
+    if (error !== null && committed === undefined) {
+      // 26000: SQL deallocated it. 0A000: the columns of its result changed. Nothing was done in either case.
+      const stale = known !== undefined && ["26000", "0A000"].includes(error.code);
+      if (prepared !== undefined && (stale || known === undefined)) this.#cache.forget(prepared);
+      if (stale) return { kind: "again" };
+      throw translateError(error, attempted);
+    }
+    if (prepared !== undefined) prepared.columns ??= result?.columns ?? [];
+    return { kind: "done", result: queryResult(result, columns) };
+  }
+
+  /** Anything else: it may end the transaction, drop our statements or hold several statements, and is cleaned up after. */
+  async #runAny(
+    identity: DatabaseIdentity,
+    statement: Statement,
+    options: TransactionOptions & { simple: boolean },
+  ): Promise<RunOutcome> {
+    const batch = this.#beginning(identity, options);
+    if (options.simple) batch.sync().query(statement.text);
+    else batch.parse("", statement.text).bind("", statement.parameters).describePortal().execute();
+    batch.parse("", "COMMIT").bind("", []).execute().sync();
+    this.#clean = false;
+    this.#state = "failed";
+    const parts = await Promise.all(this.connection.send(batch, options.simple ? 3 : 1));
+    this.#state = parts.at(-1)?.state ?? "failed";
+    const error = parts.find((part) => part.error !== null)?.error;
+    if (error) throw translateError(error, attempted);
+    // The first results are those of the beginning, the last is that of COMMIT.
+    return { kind: "done", result: queryResult(parts.flatMap((part) => part.results).slice(3, -1).at(-1)) };
+  }
+
+  /** Undoes what SQL has left behind; whether the session may be used again. Never rejects. */
+  async clean(): Promise<boolean> {
+    const batch = new Outgoing();
+    if (this.#state !== "idle") batch.parse("", "ROLLBACK").bind("", []).execute();
+    if (this.#state !== "idle" || !this.#checkStands) prepareCheck(batch);
+    this.#checkStands = true;
+    try {
+      const { error, state, results } = await this.#send(cleanAndCheck(batch));
+      this.#clean = error === null && state === "idle" && saysClean(results.at(-1));
+    } catch {
+      this.#clean = false;
+    }
+    return this.#clean;
   }
 
   /** Opens a transaction that stays open. */
   async begin(identity: DatabaseIdentity, options: TransactionOptions): Promise<void> {
-    const batch = this.#beginning(new Outgoing(), identity, options).sync();
-    const [reply] = await Promise.all(this.connection.send(batch, 1));
-    if (reply?.error) throw reply.error;
+    const { error } = await this.#send(this.#beginning(identity, options).sync());
+    if (error) throw error;
   }
 
   /** One statement inside an open transaction. */
@@ -142,48 +192,31 @@ export class AppSession {
     const batch = new Outgoing();
     if (needsSimpleProtocol(statement)) batch.query(statement.text);
     else batch.parse("", statement.text).bind("", statement.parameters).describePortal().execute().sync();
-    return await (this.connection.send(batch, 1)[0] as Promise<Reply>);
+    this.#checkStands = false;
+    return await this.#send(batch);
   }
 
-  /** Ends the open transaction and cleans up after it. */
-  end(how: "commit" | "rollback"): { outcome: Promise<Reply>; cleaned: Promise<boolean> } {
-    const batch = new Outgoing().query(how === "commit" ? "COMMIT" : "ROLLBACK").query(cleaning);
-    const [outcome, cleanReply] = this.connection.send(batch, 2) as [Promise<Reply>, Promise<Reply>];
-    return { outcome, cleaned: isClean(cleanReply) };
+  /** Ends the open transaction. */
+  async end(how: "commit" | "rollback"): Promise<Reply> {
+    this.#checkStands = false;
+    return await this.#send(new Outgoing().query(how === "commit" ? "COMMIT" : "ROLLBACK"));
   }
 
-  #beginning(batch: Outgoing, identity: DatabaseIdentity, options: TransactionOptions): Outgoing {
-    return batch.parse("", options.readOnly ? "BEGIN READ ONLY" : "BEGIN").bind("", []).execute()
-      .bind(settingsName, [
-        identity.role,
-        identity.userId ?? "",
-        identity.claims === null ? "" : JSON.stringify(identity.claims),
-        String(options.statementTimeoutMs ?? 0),
-      ]).execute();
+  #beginning(identity: DatabaseIdentity, { readOnly, statementTimeoutMs }: TransactionOptions): Outgoing {
+    this.#checkStands = false;
+    return beginAs(new Outgoing(), identity.userId ?? "", claimsOf(identity))
+      .parse("", limitsText).bind("", [readOnly ? "on" : "off", String(statementTimeoutMs ?? 0)]).execute();
+  }
+
+  async #send(batch: Outgoing): Promise<Reply> {
+    this.#clean = false;
+    this.#state = "failed";
+    const reply = await (this.connection.send(batch, 1)[0] as Promise<Reply>);
+    this.#state = reply.state;
+    return reply;
   }
 }
 
-async function outcomeOf(
-  replies: Promise<Reply>[],
-  onError: (error: ServerError) => "again" | "final",
-): Promise<RunOutcome> {
-  const parts = await Promise.all(replies);
-  const error = parts.find((part) => part.error !== null)?.error;
-  if (error) {
-    if (onError(error) === "again") return { kind: "again" };
-    throw translateError(error, "Cannot run the statement");
-  }
-  // The first two results are those of BEGIN and the settings, the last is that of COMMIT.
-  return { kind: "done", result: parts.flatMap((part) => part.results).slice(2, -1).at(-1) ?? emptyResult };
-}
-
-async function isClean(cleaning: Promise<Reply>): Promise<boolean> {
-  try {
-    const { error, state, results } = await cleaning;
-    const left = results.at(-1)?.rows;
-    return error === null && state === "idle" && left?.length === 1 &&
-      left[0]?.[0]?.[0] === "f".charCodeAt(0);
-  } catch {
-    return false;
-  }
+function claimsOf({ claims }: DatabaseIdentity): string {
+  return claims === null ? "" : JSON.stringify(claims);
 }

@@ -61,7 +61,7 @@ async function login(
     user: role,
     password: await roles.password(role),
     database,
-    settings: sessionDefaults,
+    settings: { ...sessionDefaults, "app.role": role },
     signal,
   });
   const session = new AppSession(connection);

@@ -1,9 +1,10 @@
 // A transaction in an app's database that a caller holds open: OPEN → ENDED. Its statements run one after another; an
 // abort, a lost connection or a COMMIT inside the SQL ends it, and every way to the end gives the connection back.
 
+import type { AbortSignalLike } from "./abort_signal.ts";
 import type { LeasedSession } from "./leased_session.ts";
 import { QueryError } from "./query_error.ts";
-import { emptyResult, type QueryResult, type Statement } from "./statement.ts";
+import { type QueryResult, queryResult, type Statement } from "./statement.ts";
 
 export interface AppTransaction {
   /** Runs after the statements asked for before it. */
@@ -16,9 +17,8 @@ export interface AppTransaction {
 
 export interface TransactionParts {
   leased: LeasedSession;
-  signal: AbortSignal | undefined;
-  /** Takes the session, once `cleaned` tells whether it may be used again. */
-  giveBack: (cleaned: Promise<boolean>) => void;
+  signal: AbortSignalLike | undefined;
+  giveBack: () => void;
   /** Gives a permission error its name; sees errors after they were translated. */
   explainDenied: (error: unknown) => Promise<unknown>;
 }
@@ -36,7 +36,7 @@ export function holdTransaction(
   }
 
   async function step(statement: Statement): Promise<QueryResult> {
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw signal.reason;
     if (ended !== undefined) throw ended;
     let failure: unknown;
     try {
@@ -45,7 +45,7 @@ export function holdTransaction(
         // The SQL held its own COMMIT or ROLLBACK: what came next would run outside any transaction, as nobody.
         await end("rollback", "The transaction was ended by a COMMIT or ROLLBACK in the SQL");
       }
-      if (reply.error === null) return reply.results.at(-1) ?? emptyResult;
+      if (reply.error === null) return queryResult(reply.results.at(-1));
       failure = reply.error;
     } catch (error) {
       failure = error;
@@ -61,9 +61,8 @@ export function holdTransaction(
     }
     ended = new QueryError({ code: "25P01", message: why });
     signal?.removeEventListener("abort", onAbort);
-    const { outcome, cleaned } = leased.session.end(how);
     try {
-      const reply = await outcome;
+      const reply = await leased.session.end(how);
       if (reply.error !== null) throw reply.error;
       if (how === "commit" && reply.results[0]?.command === "ROLLBACK") {
         throw new QueryError({
@@ -75,7 +74,7 @@ export function holdTransaction(
       // A rollback has nothing to report: a lost connection has rolled back too.
       if (how === "commit") throw await explainDenied(leased.explain(error));
     } finally {
-      giveBack(cleaned);
+      giveBack();
     }
   }
 

@@ -4,6 +4,7 @@
 
 import type { Clock } from "../core/clock.ts";
 import { AppError } from "../core/errors.ts";
+import type { AbortSignalLike } from "./abort_signal.ts";
 import { databaseShare, WaitingLine } from "./waiting_line.ts";
 
 /** What the pool must know of a connection. */
@@ -38,8 +39,6 @@ export interface PoolStats {
 /** A connection that is its holder's alone until released. */
 export interface Lease<Item> {
   readonly item: Item;
-  /** It will be released within moments: who wants one like it does better to wait than to open another. */
-  returnsSoon(): void;
   /** `clean` puts it back, `discard` closes it. */
   release(how: "clean" | "discard"): void;
 }
@@ -49,9 +48,15 @@ interface Slot<Item> {
   /** Absent while it is being opened. */
   item?: Item;
   idleSince: number | null;
-  returnsSoon: boolean;
+  /** When it was last handed out. */
+  leasedAt: number;
   doomed: boolean;
 }
+
+/** Connections of one database and role that may be in quick use at once: a few busy backends do more than many. */
+const enoughQuick = 8;
+/** A connection in use for longer than this is not in quick use, and holds nobody up. */
+const quickMs = 20;
 
 export class ConnectionPool<Item extends Poolable> {
   readonly #parts: Required<PoolParts<Item>>;
@@ -64,21 +69,24 @@ export class ConnectionPool<Item extends Poolable> {
   constructor(parts: PoolParts<Item>) {
     this.#parts = { idleMs: 30_000, waitMs: 10_000, ...parts };
     this.#share = databaseShare(parts.limit);
-    this.#waiting = new WaitingLine((key) => this.#whyFull(key), this.#parts.waitMs);
+    this.#waiting = new WaitingLine({
+      waitMs: this.#parts.waitMs,
+      refusal: (key) => this.#whyFull(key),
+      onTick: () => this.#serve(),
+    });
   }
 
   /**
    * A connection for `key`, at once or when one comes free.
    * @throws {AppError} QUOTA_LIMIT_EXCEEDED after ten seconds, naming the limit and its use; `signal.reason` on abort.
    */
-  acquire(key: PoolKey, signal?: AbortSignal): Promise<Lease<Item>> {
+  acquire(key: PoolKey, signal?: AbortSignalLike): Promise<Lease<Item>> {
     if (this.#closed) return Promise.reject(closing());
     if (signal?.aborted) return Promise.reject(signal.reason);
-    const idle = this.#waiting.has(key.database) ? undefined : this.#takeIdle(key);
-    if (idle !== undefined) return Promise.resolve(this.#lease(idle));
-    const waiter = this.#waiting.join(key, signal);
-    this.#serve();
-    return waiter;
+    const place = this.#waiting.has(key.database) ? undefined : this.#place(key);
+    if (place === undefined) return this.#waiting.join(key, signal);
+    this.#startSweeping();
+    return Promise.resolve(place);
   }
 
   /** Closes what is idle of `database` now, and what is leased when it comes back. */
@@ -108,6 +116,10 @@ export class ConnectionPool<Item extends Poolable> {
   /** Gives every waiter that can have a connection one, a database at a time. */
   #serve(): void {
     while (this.#waiting.serveNext((key) => this.#place(key))) { /* each turn serves one */ }
+    this.#startSweeping();
+  }
+
+  #startSweeping(): void {
     if (this.#sweeper === undefined && this.#slots.size > 0) {
       this.#sweeper = setInterval(() => this.#sweep(), Math.max(10, this.#parts.idleMs / 6));
       Deno.unrefTimer(this.#sweeper as unknown as number);
@@ -115,20 +127,18 @@ export class ConnectionPool<Item extends Poolable> {
   }
 
   /** A connection for `key` as things stand: an idle one, or a new one if there is room; `undefined` to go on waiting. */
-  #place(key: PoolKey): Promise<Lease<Item>> | undefined {
+  #place(key: PoolKey): Lease<Item> | Promise<Lease<Item>> | undefined {
+    if (this.#quickInUse(key) >= enoughQuick) return undefined;
     const idle = this.#takeIdle(key);
-    if (idle !== undefined) return Promise.resolve(this.#lease(idle));
+    if (idle !== undefined) return this.#lease(idle);
     const own = [...this.#slots].filter((slot) => slot.key.database === key.database);
-    const alike = own.filter((slot) => slot.key.role === key.role);
-    // Two let one be cleaned while the other is used; beyond that, a moment's wait is cheaper than another backend.
-    if (alike.length >= 2 && alike.some((slot) => slot.returnsSoon)) return undefined;
     const full = own.length >= this.#share;
     if (full || this.#slots.size >= this.#parts.limit) {
       const spare = longestIdle(full ? own : [...this.#slots]);
       if (spare === undefined) return undefined;
       this.#discard(spare);
     }
-    const slot: Slot<Item> = { key, idleSince: null, returnsSoon: false, doomed: false };
+    const slot: Slot<Item> = { key, idleSince: null, leasedAt: 0, doomed: false };
     this.#slots.add(slot);
     return this.#openInto(slot);
   }
@@ -140,12 +150,23 @@ export class ConnectionPool<Item extends Poolable> {
       this.#forget(slot);
       throw error;
     }
+    slot.leasedAt = this.#parts.clock.monotonic();
     void slot.item.closed.then(() => this.#forget(slot));
     if (this.#closed) {
       this.#discard(slot);
       throw closing();
     }
     return this.#lease(slot);
+  }
+
+  #quickInUse({ database, role }: PoolKey): number {
+    const quickSince = this.#parts.clock.monotonic() - quickMs;
+    let count = 0;
+    for (const { key, item, idleSince, leasedAt } of this.#slots) {
+      if (idleSince !== null || key.database !== database || key.role !== role) continue;
+      if (item === undefined || leasedAt > quickSince) count++;
+    }
+    return count;
   }
 
   #takeIdle({ database, role }: PoolKey): Slot<Item> | undefined {
@@ -155,7 +176,9 @@ export class ConnectionPool<Item extends Poolable> {
       // The one used last is the warmest, and leaves the others to grow old and be closed.
       if (slot.item?.isOpen && slot.idleSince >= (latest?.idleSince ?? 0)) latest = slot;
     }
-    if (latest !== undefined) latest.idleSince = null;
+    if (latest === undefined) return undefined;
+    latest.idleSince = null;
+    latest.leasedAt = this.#parts.clock.monotonic();
     return latest;
   }
 
@@ -164,13 +187,9 @@ export class ConnectionPool<Item extends Poolable> {
     let released = false;
     return {
       item,
-      returnsSoon: () => {
-        slot.returnsSoon = true;
-      },
       release: (how) => {
         if (released) return;
         released = true;
-        slot.returnsSoon = false;
         if (how === "discard" || slot.doomed || this.#closed || !item.isOpen) this.#discard(slot);
         else slot.idleSince = this.#parts.clock.monotonic();
         this.#serve();

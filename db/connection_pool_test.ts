@@ -142,3 +142,19 @@ Deno.test("a failed opening is the waiter's error and takes no place", async () 
   assert.equal((await pool.acquire(user("a"))).item.isOpen, true);
   pool.close();
 });
+
+Deno.test("eight in quick use are enough: the next waits for one of them, and gets its own once they are slow", async () => {
+  using w = world({ limit: 64 });
+  const quick = await Promise.all(Array.from({ length: 8 }, () => w.pool.acquire(user("a"))));
+  const ninth = w.pool.acquire(user("a"));
+  assert.deepEqual(w.pool.stats(), { open: 8, idle: 0, leased: 8, waiting: 1, limit: 64 });
+  const other = await w.pool.acquire({ database: "a", role: "service" });
+  quick[2]?.release("clean");
+  assert.equal((await ninth).item, quick[2]?.item);
+
+  const tenth = w.pool.acquire(user("a"));
+  w.wind(20);
+  const late = await tenth;
+  assert.ok([...quick, other].every(({ item }) => item !== late.item));
+  assert.equal(Counted.open, 10);
+});

@@ -1,6 +1,7 @@
 // A session while one caller holds it: its abort signal reaches the server, and the session goes back to the pool only
 // once it is known to be clean. LEASED → (CANCELLING) → RETURNED; a server that does not answer a cancel loses the session.
 
+import type { AbortSignalLike } from "./abort_signal.ts";
 import type { AppSession } from "./app_session.ts";
 import type { Lease } from "./connection_pool.ts";
 import { translateError } from "./query_error.ts";
@@ -11,12 +12,12 @@ const cancelPatienceMs = 5000;
 export class LeasedSession {
   readonly session: AppSession;
   readonly #lease: Lease<AppSession>;
-  readonly #signal: AbortSignal | undefined;
+  readonly #signal: AbortSignalLike | undefined;
   #cancelling: Promise<void> | undefined;
   #patience: ReturnType<typeof setTimeout> | undefined;
   readonly #onAbort = () => this.#cancel();
 
-  constructor(lease: Lease<AppSession>, signal: AbortSignal | undefined) {
+  constructor(lease: Lease<AppSession>, signal: AbortSignalLike | undefined) {
     this.#lease = lease;
     this.session = lease.item;
     this.#signal = signal;
@@ -29,16 +30,20 @@ export class LeasedSession {
     return translateError(error, "Cannot run the statement");
   }
 
-  /** Gives the session back once `cleaned` tells whether it may be used again. */
-  async giveBack(cleaned: Promise<boolean>): Promise<void> {
+  /** Gives the session back: at once when it is clean, else after the cleaning, which is then given as a promise. */
+  giveBack(): Promise<void> | undefined {
     this.#signal?.removeEventListener("abort", this.#onAbort);
-    if (this.#cancelling === undefined) this.#lease.returnsSoon();
-    let clean = await cleaned;
-    if (this.#cancelling !== undefined) {
-      await this.#cancelling;
-      // The cancel may have come late and hit the cleaning, or nothing: after it has arrived, clean again.
-      clean = this.session.connection.isOpen && await this.session.clean();
+    if (this.session.isClean && this.#cancelling === undefined) {
+      this.#lease.release("clean");
+      return undefined;
     }
+    return this.#cleanAndGiveBack();
+  }
+
+  async #cleanAndGiveBack(): Promise<void> {
+    // A cancel that comes late hits the cleaning, or nothing: it must have arrived before.
+    await this.#cancelling;
+    const clean = this.session.isOpen && await this.session.clean();
     clearTimeout(this.#patience);
     this.#lease.release(clean ? "clean" : "discard");
   }

@@ -11,13 +11,14 @@ import { type Notices, openNotices } from "./notices.ts";
 import { closeSql, parseDatabaseUrl, type Server } from "./server.ts";
 import { survivesDriver } from "./transaction.ts";
 
+export type { AbortSignalLike } from "./abort_signal.ts";
 export type { AppDatabases } from "./app_databases.ts";
 export type { TransactionOptions } from "./app_session.ts";
 export type { AppTransaction } from "./app_transaction.ts";
 export type { PoolStats } from "./connection_pool.ts";
 export type { Notices } from "./notices.ts";
 export { QueryError, type QueryErrorFields } from "./query_error.ts";
-export type { QueryResult, Statement } from "./statement.ts";
+export { type QueryResult, rowValues, type Statement } from "./statement.ts";
 export { transaction } from "./transaction.ts";
 export type { Sql } from "postgres";
 
@@ -52,6 +53,8 @@ export interface Database extends AsyncDisposable {
   readonly control: Sql;
   readonly apps: AppDatabases;
   readonly notices: Notices;
+  /** Where PostgreSQL is on the network; null when it is on this machine's file system. */
+  readonly address: { host: string; port: number } | null;
   /** Never rejects; waits two seconds at most. */
   health(): Promise<Health>;
   close(): Promise<void>;
@@ -121,7 +124,9 @@ export async function openDatabaseOn(
     };
   }
 
-  return { control, apps, notices, health, close, [Symbol.asyncDispose]: close };
+  const { endpoint } = server;
+  const address = endpoint.kind === "unix" ? null : { host: endpoint.hostname, port: endpoint.port };
+  return { control, apps, notices, address, health, close, [Symbol.asyncDispose]: close };
 }
 
 async function within(ms: number, work: PromiseLike<unknown>): Promise<boolean> {

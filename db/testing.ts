@@ -7,6 +7,7 @@ import { type Logger, silentLogger } from "../core/log.ts";
 import type { DatabaseIdentity } from "../core/principal.ts";
 import { type AppDatabases, type Database, openDatabaseOn, type QueryResult } from "./mod.ts";
 import { closeSql, openSql, type Server } from "./server.ts";
+import { rowValues } from "./statement.ts";
 
 export interface TestDatabase extends AsyncDisposable {
   readonly database: Database;
@@ -156,8 +157,8 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
   const name = `app_${crypto.randomUUID().replaceAll("-", "")}`;
   await apps.create(name);
   const decoder = new TextDecoder();
-  const texts = ({ rows }: QueryResult) =>
-    rows.map((row) => row.map((value) => value && decoder.decode(value)));
+  const texts = (result: QueryResult) =>
+    rowValues(result).map((row) => row.map((value) => value && decoder.decode(value)));
   const run: TestApp["run"] = async (identity, text, parameters = []) =>
     texts(await apps.query(name, identity, { text, parameters }));
 

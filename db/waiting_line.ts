@@ -2,13 +2,16 @@
 // itself. Every wait ends: served, aborted, or refused when its time is over.
 
 import { AppError } from "../core/errors.ts";
+import type { AbortSignalLike } from "./abort_signal.ts";
 import type { PoolKey } from "./connection_pool.ts";
 
 const longestLine = 1000;
+const tickMs = 5;
 
 interface Waiter<Prize> {
   readonly key: PoolKey;
   readonly promise: PromiseWithResolvers<Prize>;
+  readonly since: number;
   leave(): void;
 }
 
@@ -17,53 +20,57 @@ export function databaseShare(limit: number): number {
   return Math.max(2, Math.floor(limit / 4));
 }
 
-export class WaitingLine<Prize> {
-  readonly #lines = new Map<string, Waiter<Prize>[]>();
-  readonly #refusal: (key: PoolKey) => AppError;
-  readonly #waitMs: number;
+export interface WaitingLineParts {
+  waitMs: number;
+  /** What one who has waited that long is told. */
+  refusal: (key: PoolKey) => AppError;
+  /** Called every few ms while anybody waits. */
+  onTick: () => void;
+}
 
-  constructor(refusal: (key: PoolKey) => AppError, waitMs: number) {
-    this.#refusal = refusal;
-    this.#waitMs = waitMs;
+export class WaitingLine<Prize> {
+  readonly #parts: WaitingLineParts;
+  readonly #lines = new Map<string, Waiter<Prize>[]>();
+  /** In the order in which they came, and so in that in which their time is over. */
+  readonly #all = new Set<Waiter<Prize>>();
+  #ticker: ReturnType<typeof setInterval> | undefined;
+
+  constructor(parts: WaitingLineParts) {
+    this.#parts = parts;
   }
 
   get size(): number {
-    let size = 0;
-    for (const line of this.#lines.values()) size += line.length;
-    return size;
+    return this.#all.size;
   }
 
   has(database: string): boolean {
     return this.#lines.has(database);
   }
 
-  join(key: PoolKey, signal?: AbortSignal): Promise<Prize> {
+  join(key: PoolKey, signal?: AbortSignalLike): Promise<Prize> {
     const line = this.#lines.get(key.database) ?? [];
-    if (line.length >= longestLine) return Promise.reject(this.#refusal(key));
+    if (line.length >= longestLine) return Promise.reject(this.#parts.refusal(key));
     const promise = Promise.withResolvers<Prize>();
     const leave = () => {
-      clearTimeout(timer);
       signal?.removeEventListener("abort", aborted);
       this.#remove(waiter);
     };
-    const waiter: Waiter<Prize> = { key, promise, leave };
+    const waiter: Waiter<Prize> = { key, promise, since: performance.now(), leave };
     const aborted = () => {
       leave();
       promise.reject(signal?.reason);
     };
-    const timer = setTimeout(() => {
-      const refusal = this.#refusal(key);
-      leave();
-      promise.reject(refusal);
-    }, this.#waitMs);
     signal?.addEventListener("abort", aborted);
     line.push(waiter);
     this.#lines.set(key.database, line);
+    this.#all.add(waiter);
+    // One for all: a timer for each would cost more than most of the waits.
+    this.#ticker ??= setInterval(() => this.#tick(), tickMs);
     return promise.promise;
   }
 
   /** Serves the first waiter whom `place` has something for and sends its database to the back; whether there was one. */
-  serveNext(place: (key: PoolKey) => Promise<Prize> | undefined): boolean {
+  serveNext(place: (key: PoolKey) => Prize | Promise<Prize> | undefined): boolean {
     for (const [database, line] of this.#lines) {
       for (const waiter of firstOfEachRole(line)) {
         const prize = place(waiter.key);
@@ -74,7 +81,7 @@ export class WaitingLine<Prize> {
           this.#lines.delete(database);
           this.#lines.set(database, rest);
         }
-        prize.then(waiter.promise.resolve, waiter.promise.reject);
+        waiter.promise.resolve(prize);
         return true;
       }
     }
@@ -82,15 +89,32 @@ export class WaitingLine<Prize> {
   }
 
   refuseAll(error: AppError): void {
-    for (const line of [...this.#lines.values()]) {
-      for (const waiter of [...line]) {
-        waiter.leave();
-        waiter.promise.reject(error);
-      }
+    for (const waiter of this.#all) {
+      waiter.leave();
+      waiter.promise.reject(error);
     }
+    this.#stopTicking();
+  }
+
+  #tick(): void {
+    const oldest = performance.now() - this.#parts.waitMs;
+    for (const waiter of this.#all) {
+      if (waiter.since > oldest) break;
+      const refusal = this.#parts.refusal(waiter.key);
+      waiter.leave();
+      waiter.promise.reject(refusal);
+    }
+    this.#parts.onTick();
+    if (this.#all.size === 0) this.#stopTicking();
+  }
+
+  #stopTicking(): void {
+    clearInterval(this.#ticker);
+    this.#ticker = undefined;
   }
 
   #remove(waiter: Waiter<Prize>): void {
+    this.#all.delete(waiter);
     const line = this.#lines.get(waiter.key.database);
     const at = line?.indexOf(waiter) ?? -1;
     if (line === undefined || at < 0) return;
@@ -99,7 +123,10 @@ export class WaitingLine<Prize> {
   }
 }
 
-function firstOfEachRole<Prize>(line: readonly Waiter<Prize>[]): Waiter<Prize>[] {
-  const seen = new Set<string>();
-  return line.filter(({ key }) => !seen.has(key.role) && seen.add(key.role));
+function firstOfEachRole<Prize>(line: readonly Waiter<Prize>[]): readonly Waiter<Prize>[] {
+  const first: Waiter<Prize>[] = [];
+  for (const waiter of line) {
+    if (!first.some(({ key }) => key.role === waiter.key.role)) first.push(waiter);
+  }
+  return first;
 }

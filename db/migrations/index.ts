@@ -3,6 +3,11 @@
 
 import base from "./0001_base.sql" with { type: "text" };
 import platform from "./0002_platform.sql" with { type: "text" };
+import egress from "./0003_egress.sql" with { type: "text" };
+import endUsers from "./0020_end_users.sql" with { type: "text" };
+import rateWindows from "./0021_rate_windows.sql" with { type: "text" };
+import endUserMails from "./0022_end_user_mails.sql" with { type: "text" };
+import signingKeys from "./0023_signing_keys.sql" with { type: "text" };
 
 export interface Migration {
   readonly version: number;
@@ -13,4 +18,9 @@ export interface Migration {
 export const migrations: readonly Migration[] = [
   { version: 1, name: "base", sql: base },
   { version: 2, name: "platform", sql: platform },
+  { version: 3, name: "egress", sql: egress },
+  { version: 20, name: "end_users", sql: endUsers },
+  { version: 21, name: "rate_windows", sql: rateWindows },
+  { version: 22, name: "end_user_mails", sql: endUserMails },
+  { version: 23, name: "signing_keys", sql: signingKeys },
 ];

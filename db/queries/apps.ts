@@ -3,6 +3,7 @@
 import type { Sql } from "postgres";
 import type { AccountId, AppId } from "../../core/ids.ts";
 import { transaction } from "../transaction.ts";
+import { forgetEndUsers } from "./end_users.ts";
 
 export type ProvisioningStatus = "provisioning" | "ready" | "failed" | "deleting";
 
@@ -23,6 +24,8 @@ export interface AppRow {
   refresh_token_ttl_days: number;
   auth_hook_function: string | null;
   access_mode: string;
+  egress_allow: string[] | null;
+  egress_deny: string[];
   paused_at: Date | null;
   paused_reason: string | null;
   anon_key: string;
@@ -110,6 +113,7 @@ export async function forgetApp(sql: Sql, id: AppId): Promise<void> {
   await transaction(sql, async (tx) => {
     await tx`update apps set env_sealed = null, anon_key = '', provisioning_status = 'deleted' where id = ${id}`;
     await tx`delete from app_signing_keys where app_id = ${id}`;
+    await forgetEndUsers(tx, id);
     await tx`
       update functions set env_sealed = null, deleted_at = coalesce(deleted_at, now()), updated_at = now()
       where app_id = ${id}`;
@@ -129,6 +133,8 @@ export type AppChange = Partial<
     | "access_mode"
     | "visibility"
     | "listed"
+    | "egress_allow"
+    | "egress_deny"
     | "paused_at"
     | "paused_reason"
     | "env_sealed"
@@ -164,27 +170,4 @@ export async function updateAppEnv(
       where id = ${id} returning *`;
     return updated ?? null;
   });
-}
-
-export interface SigningKeyRow {
-  id: string;
-  public_jwk: Record<string, unknown>;
-  private_sealed: string;
-  retired_at: Date | null;
-}
-
-/** Keys that tokens of the app may be signed with, newest first; the first that is not retired signs. */
-export async function listSigningKeys(sql: Sql, appId: AppId): Promise<SigningKeyRow[]> {
-  return await sql<SigningKeyRow[]>`
-    select id, public_jwk, private_sealed, retired_at from app_signing_keys
-    where app_id = ${appId} order by created_at desc, id`;
-}
-
-export async function insertSigningKey(
-  sql: Sql,
-  key: { id: string; app_id: AppId; public_jwk: Record<string, unknown>; private_sealed: string },
-): Promise<void> {
-  await sql`
-    insert into app_signing_keys (id, app_id, public_jwk, private_sealed)
-    values (${key.id}, ${key.app_id}, ${sql.json(key.public_jwk as never)}, ${key.private_sealed})`;
 }

@@ -4,6 +4,7 @@ import type { Sql, TransactionSql } from "postgres";
 import type { ConsoleEntry } from "../../core/invocation.ts";
 import type { AppId, FunctionId, VersionId } from "../../core/ids.ts";
 import { transaction } from "../transaction.ts";
+import { type CallCount, invocationColumns, type InvocationRows } from "./invocation_rows.ts";
 
 export interface InvocationRow {
   id: string;
@@ -65,43 +66,16 @@ export async function dropOldPartitions(sql: Sql, before: Date): Promise<string[
   return old;
 }
 
-const columns = [
-  "id",
-  "app_id",
-  "function_id",
-  "version_id",
-  "trigger_type",
-  "method",
-  "path",
-  "status",
-  "status_code",
-  "duration_ms",
-  "cpu_ms",
-  "memory_used_mb",
-  "request_bytes",
-  "response_bytes",
-  "error_message",
-  "error_stack",
-  "console_logs",
-  "user_id",
-  "caller_type",
-  "source_event_id",
-  "attempt_count",
-  "while_paused",
-  "started_at",
-  "completed_at",
-] as const satisfies (keyof InvocationRow)[];
-
 /**
  * Adds the rows and moves the functions' counters, in one transaction. Rows that are there already are all there: the
  * transaction that brought them was committed, and only its answer was lost.
  */
-export async function insertInvocations(sql: Sql, rows: readonly InvocationRow[]): Promise<void> {
+export async function insertInvocations(sql: Sql, rows: InvocationRows): Promise<void> {
   try {
     await transaction(sql, async (tx) => {
       // A crash of PostgreSQL may lose what came in its last moments; waiting for the disk would hold up the next batch.
       await tx`set local synchronous_commit to off`;
-      const query = tx.unsafe(`copy function_invocations (${columns.join(", ")}) from stdin`);
+      const query = tx.unsafe(`copy function_invocations (${invocationColumns.join(", ")}) from stdin`);
       const copy = await query.writable();
       await new Promise<void>((resolve, reject) => {
         // Once all was sent, postgres.js tells a failure to the query only, whose promise has been the stream's: without
@@ -109,52 +83,23 @@ export async function insertInvocations(sql: Sql, rows: readonly InvocationRow[]
         Object.assign(query, { reject });
         copy.on("error", reject);
         copy.on("finish", resolve);
-        copy.end(rows.map(copyLine).join(""));
+        copy.end(rows.bytes);
       });
-      await moveCounters(tx, rows);
+      await moveCounters(tx, rows.counts);
     });
   } catch (error) {
     if ((error as { code?: string }).code !== "23505") throw error;
   }
 }
 
-/** A row in the text form of COPY. */
-function copyLine(row: InvocationRow): string {
-  return `${columns.map((column) => copyValue(row[column])).join("\t")}\n`;
-}
-
-const special = /[\\\n\r\t]/;
-const escapes: Record<string, string> = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
-
-function copyValue(value: InvocationRow[keyof InvocationRow]): string {
-  if (value === null) return "\\N";
-  if (typeof value === "number" || typeof value === "boolean") return String(value);
-  const text = typeof value === "string"
-    ? value
-    : value instanceof Date
-    ? value.toISOString()
-    : JSON.stringify(value);
-  return !special.test(text) ? text : text.replace(/[\\\n\r\t]/g, (letter) => escapes[letter] as string);
-}
-
-async function moveCounters(tx: TransactionSql, rows: readonly InvocationRow[]): Promise<void> {
-  const sums = new Map<string, { calls: number; errors: number; duration: number; last: InvocationRow }>();
-  for (const row of rows) {
-    if (row.status !== "completed" && row.status !== "failed") continue;
-    const sum = sums.get(row.function_id) ?? { calls: 0, errors: 0, duration: 0, last: row };
-    sum.calls++;
-    sum.duration += row.duration_ms;
-    if ((row.status_code ?? 0) >= 400) sum.errors++;
-    if (row.started_at >= sum.last.started_at) sum.last = row;
-    sums.set(row.function_id, sum);
-  }
+async function moveCounters(tx: TransactionSql, counts: ReadonlyMap<FunctionId, CallCount>): Promise<void> {
   // Two nodes that flush at once lock the functions in the same order.
-  for (const [id, { calls, errors, duration, last }] of [...sums].sort(([a], [b]) => a < b ? -1 : 1)) {
+  for (const [id, { calls, errors, durationMs, last }] of [...counts].sort(([a], [b]) => a < b ? -1 : 1)) {
     await tx`
       update functions set
         invocation_count = invocation_count + ${calls},
         error_count = error_count + ${errors},
-        total_duration_ms = total_duration_ms + ${duration},
+        total_duration_ms = total_duration_ms + ${durationMs},
         last_status = case when last_invoked_at > ${last.started_at} then last_status else ${last.status_code}::int end,
         last_invoked_at = greatest(last_invoked_at, ${last.started_at})
       where id = ${id}`;

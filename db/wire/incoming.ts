@@ -3,21 +3,37 @@
 
 const decoder = new TextDecoder();
 
-/** One backend message: its type letter as a character code, and its body. */
-export interface Message {
-  readonly type: number;
-  readonly body: Uint8Array;
+/** One backend message, where it stands among the bytes that came. */
+export class Message {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly start: number;
+  readonly end: number;
+
+  constructor(bytes: Uint8Array<ArrayBuffer>, start: number, end: number) {
+    this.bytes = bytes;
+    this.start = start;
+    this.end = end;
+  }
+
+  /** Its type letter as a character code. */
+  get type(): number {
+    return this.bytes[this.start] as number;
+  }
+
+  get body(): Uint8Array<ArrayBuffer> {
+    return this.bytes.subarray(this.start + 5, this.end);
+  }
 }
 
 /** Collects chunks until they make whole messages. */
 export class Incoming {
-  #chunks: Uint8Array[] = [];
+  #chunks: Uint8Array<ArrayBuffer>[] = [];
   #length = 0;
   /** Bytes that must be there before looking again: keeps one huge message from being copied for every chunk of it. */
   #needed = 5;
 
   /** Messages completed by `chunk`, which the caller must not write to again. */
-  *push(chunk: Uint8Array): Generator<Message> {
+  *push(chunk: Uint8Array<ArrayBuffer>): Generator<Message> {
     this.#chunks.push(chunk);
     this.#length += chunk.length;
     if (this.#length < this.#needed) return;
@@ -35,7 +51,7 @@ export class Incoming {
           break;
         }
         at += size;
-        yield { type: bytes[start] as number, body: bytes.subarray(start + 5, at) };
+        yield new Message(bytes, start, at);
       }
     } finally {
       // Also when the reader stops half way, as the login does at its last message.
@@ -46,7 +62,7 @@ export class Incoming {
   }
 }
 
-function concat(chunks: readonly Uint8Array[], length: number): Uint8Array {
+export function concat(chunks: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(length);
   let at = 0;
   for (const chunk of chunks) {

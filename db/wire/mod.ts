@@ -2,6 +2,7 @@
 // parameters whose types only the server decides, results as the bytes that came, and a cancel that is awaited.
 
 export { Connection, ConnectionLost, type ConnectOptions } from "./connection.ts";
+export { Fields } from "./incoming.ts";
 export { Outgoing } from "./outgoing.ts";
 export {
   type Column,

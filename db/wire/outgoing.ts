@@ -6,13 +6,18 @@ const code = (letter: string) => letter.charCodeAt(0);
 
 /** A batch of frontend messages. */
 export class Outgoing {
-  #bytes = new Uint8Array(2048);
+  #bytes = new Uint8Array(1024);
   #view = new DataView(this.#bytes.buffer);
   #length = 0;
 
   /** Everything written so far; the batch is not to be written to afterwards. */
   get bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Messages that were written before and are the same each time. */
+  append(messages: Uint8Array): this {
+    return this.#raw(messages);
   }
 
   startup(parameters: Readonly<Record<string, string>>): this {

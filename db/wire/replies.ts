@@ -1,7 +1,7 @@
 // What a server answers to one batch up to its ReadyForQuery, gathered message by message: results, the first error,
-// and the transaction state at the end. Values stay the bytes that came.
+// and the transaction state at the end. Rows stay the bytes that came.
 
-import { Fields, type Message } from "./incoming.ts";
+import { concat, Fields, type Message } from "./incoming.ts";
 
 /** Name and type of a result column. */
 export interface Column {
@@ -10,12 +10,61 @@ export interface Column {
   type: number;
 }
 
-export interface StatementResult {
-  columns: Column[];
-  rows: (Uint8Array | null)[][];
-  rowCount: number;
-  command: string;
+/** What one statement gave. */
+export class StatementResult {
+  /** `null` when it was not asked for, or the statement has none. */
+  columns: readonly Column[] | null = null;
+  /** Number of rows in `data`. */
+  rows = 0;
+  #pieces: Uint8Array<ArrayBuffer>[] = [];
+  #tag: Message | null = null;
+  #words: string[] | null = null;
+
+  /** The rows as DataRow messages, one after another. */
+  get data(): Uint8Array<ArrayBuffer> {
+    const [first, ...others] = this.#pieces;
+    if (first === undefined) return nothing;
+    if (others.length > 0) {
+      const size = this.#pieces.reduce((sum, piece) => sum + piece.length, 0);
+      this.#pieces = [concat(this.#pieces, size)];
+    }
+    return this.#pieces[0] as Uint8Array<ArrayBuffer>;
+  }
+
+  /** `SELECT`, `INSERT`, `CREATE TABLE` …; empty for an empty statement. */
+  get command(): string {
+    return this.#tagWords.filter((word) => !/^\d+$/.test(word)).join(" ");
+  }
+
+  /** Rows read or changed. */
+  get rowCount(): number {
+    const count = Number(this.#tagWords.at(-1));
+    return Number.isInteger(count) ? count : 0;
+  }
+
+  /** Takes a DataRow; rows that lie one behind the other in memory stay together. */
+  add({ bytes, start, end }: Message): void {
+    this.rows++;
+    const last = this.#pieces.at(-1);
+    if (last?.buffer === bytes.buffer && last.byteOffset + last.length === bytes.byteOffset + start) {
+      this.#pieces[this.#pieces.length - 1] = new Uint8Array(
+        bytes.buffer,
+        last.byteOffset,
+        last.length + end - start,
+      );
+    } else this.#pieces.push(bytes.subarray(start, end));
+  }
+
+  complete(tag: Message): void {
+    this.#tag = tag;
+  }
+
+  get #tagWords(): string[] {
+    return this.#words ??= this.#tag === null ? [""] : new Fields(this.#tag.body).text().split(" ");
+  }
 }
+
+const nothing = new Uint8Array(0);
 
 /** An ErrorResponse of the server, by its field letters. */
 export class ServerError extends Error {
@@ -54,7 +103,7 @@ export const copyIn = letter("G");
 export class ReplyReader {
   readonly #limit: number;
   #results: StatementResult[] = [];
-  #current: StatementResult = emptyResult();
+  #current = new StatementResult();
   #error: ServerError | null = null;
   #size = 0;
 
@@ -73,30 +122,26 @@ export class ReplyReader {
   }
 
   /** The reply, once `message` has ended it. */
-  take({ type, body }: Message): Reply | undefined {
-    switch (type) {
+  take(message: Message): Reply | undefined {
+    switch (message.type) {
       case dataRow:
-        this.#size += body.length;
-        if (!this.overflowed) this.#current.rows.push(parseRow(body));
+        this.#size += message.end - message.start;
+        if (!this.overflowed) this.#current.add(message);
         return undefined;
       case rowDescription:
-        this.#current.columns = parseColumns(body);
+        this.#current.columns = parseColumns(message.body);
         return undefined;
-      case commandComplete: {
-        const words = new Fields(body).text().split(" ");
-        const count = Number(words.at(-1));
-        this.#current.rowCount = Number.isInteger(count) ? count : 0;
-        this.#current.command = words.filter((word) => !/^\d+$/.test(word)).join(" ");
+      case commandComplete:
+        this.#current.complete(message);
         this.#results.push(this.#current);
-        this.#current = emptyResult();
+        this.#current = new StatementResult();
         return undefined;
-      }
       case emptyQuery:
         this.#results.push(this.#current);
-        this.#current = emptyResult();
+        this.#current = new StatementResult();
         return undefined;
       case errorResponse:
-        this.#error ??= parseError(body);
+        this.#error ??= parseError(message.body);
         return undefined;
       case copyIn:
       case copyOut:
@@ -107,21 +152,17 @@ export class ReplyReader {
         });
         return undefined;
       case readyForQuery:
-        return { results: this.#results, error: this.#ending(), state: stateOf(body[0]) };
+        return this.#ending(stateOf(message.body[0]));
       default:
         return undefined;
     }
   }
 
-  #ending(): ServerError | null {
-    if (!this.overflowed) return this.#error;
+  #ending(state: TransactionState): Reply {
+    if (!this.overflowed) return { results: this.#results, error: this.#error, state };
     const message = `The result is larger than ${this.#limit / 1048576} MB: read it in parts with LIMIT`;
-    return new ServerError({ S: "ERROR", C: "54000", M: message });
+    return { results: [], error: new ServerError({ S: "ERROR", C: "54000", M: message }), state };
   }
-}
-
-function emptyResult(): StatementResult {
-  return { columns: [], rows: [], rowCount: 0, command: "" };
 }
 
 function stateOf(status: number | undefined): TransactionState {
@@ -137,16 +178,6 @@ function parseColumns(body: Uint8Array): Column[] {
     fields.bytes(8);
     return { name, type };
   });
-}
-
-function parseRow(body: Uint8Array): (Uint8Array | null)[] {
-  const fields = new Fields(body);
-  const row = new Array<Uint8Array | null>(fields.int16());
-  for (let at = 0; at < row.length; at++) {
-    const size = fields.int32();
-    row[at] = size < 0 ? null : fields.bytes(size);
-  }
-  return row;
 }
 
 export function parseError(body: Uint8Array): ServerError {

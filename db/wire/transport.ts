@@ -18,7 +18,7 @@ export type Endpoint =
 
 export interface Transport {
   /** Bytes as they come, `null` at the end. The chunk is the reader's own. */
-  read(): Promise<Uint8Array | null>;
+  read(): Promise<Uint8Array<ArrayBuffer> | null>;
   write(bytes: Uint8Array): Promise<void>;
   close(): void;
 }
@@ -46,7 +46,7 @@ function plain(socket: Deno.Conn): Transport {
       return size === null ? null : buffer.slice(0, size);
     },
     async write(bytes) {
-      let sent = 0;
+      let sent = await socket.write(bytes);
       while (sent < bytes.length) sent += await socket.write(bytes.subarray(sent));
     },
     close() {

@@ -15,6 +15,7 @@ import { showHolder } from "./holder.ts";
 import { Invocations } from "./invocations.ts";
 import { openPort } from "./port.ts";
 import { limits } from "./quotas.ts";
+import { rehearse } from "./rehearsal.ts";
 import { reportError } from "./reported_error.ts";
 import { watchRequests } from "./request_signal.ts";
 import { watchResponses } from "./responses.ts";
@@ -149,5 +150,6 @@ async function onLoad(payload: Bytes): Promise<void> {
 
 take = (frame) => void (always(frame) || (frame.kind === FrameKind.Load && onLoad(frame.payload)));
 for (const frame of early) take(frame);
+await rehearse();
 // Only now: a host whose sandbox is not closed must never be given a function.
 tellHost("started");
