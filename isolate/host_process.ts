@@ -29,8 +29,8 @@ export interface HostDeath {
 }
 
 const readBytes = 256 * 1024;
-/** glibc's: one arena, and what is free goes back to the kernel. An idle host holds 1 to 3 MB less. */
-const allocator = { MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "65536" };
+/** glibc's: an idle host with one arena holds 1 to 3 MB less. */
+const allocator = { MALLOC_ARENA_MAX: "1" };
 /** Longest time a host may take to come up. */
 const startTimeoutMs = 15_000;
 

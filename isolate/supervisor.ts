@@ -310,9 +310,10 @@ export class Supervisor implements AsyncDisposable {
   #lookAtBusy(host: Host, now: number): void {
     host.readMemory(now);
     const used = host.usedMb;
+    let cpuMs: number | null | undefined;
     for (const run of host.runs.values()) {
       run.watchClient();
-      run.cpuSeenMs ??= usedCpuMs(host.pid);
+      run.cpuSeenMs ??= cpuMs ??= usedCpuMs(host.pid);
       if (used > run.peakMemoryMb) run.peakMemoryMb = used;
       if (run.dueAt <= now) host.overdue(run, now);
     }
