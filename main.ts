@@ -7,13 +7,21 @@ import { createAccounts } from "./auth/accounts.ts";
 import { createEndUserTokens } from "./auth/end_user_tokens.ts";
 import { checkMasterKey, loadMasterKey } from "./auth/master_key.ts";
 import { createPlatformKeys } from "./auth/platform_keys.ts";
+import { createOAuth } from "./auth/oauth/mod.ts";
+import { type OpenedEndUsers, openEndUsers } from "./auth/users/mod.ts";
 import { systemClock } from "./core/clock.ts";
-import { type Config, ConfigError, readConfig } from "./core/config.ts";
+import { type Config, ConfigError, quotaLimits, readConfig } from "./core/config.ts";
+import { OwnAddresses } from "./core/egress/own_addresses.ts";
 import { AppError } from "./core/errors.ts";
 import { createLogger, describeError, type Logger } from "./core/log.ts";
 import { createSealer, deriveKey } from "./core/sealing.ts";
 import { Turnstile } from "./core/turnstile.ts";
+import { Catalogues } from "./data/catalogue/mod.ts";
+import { RowSecurity } from "./data/rls/mod.ts";
+import { Rest } from "./data/rest/mod.ts";
+import { Schemas } from "./data/schema/mod.ts";
 import { openDatabase } from "./db/mod.ts";
+import { createAuthHook } from "./functions/auth_hook.ts";
 import { createFunctionRegistry } from "./functions/function_registry.ts";
 import { Functions } from "./functions/functions.ts";
 import { InvocationLog } from "./functions/invocation_log.ts";
@@ -33,6 +41,7 @@ export interface Platform extends AsyncDisposable {
   readonly isolates: Supervisor;
   readonly invocationLog: InvocationLog;
   readonly tokens: Awaited<ReturnType<typeof createEndUserTokens>>;
+  readonly endUsers: OpenedEndUsers;
   /** Every route, `ALL` for those of any method. */
   readonly routes: readonly { method: string; path: string }[];
   stop(): Promise<void>;
@@ -68,6 +77,19 @@ export async function startPlatform(config: Config, options: StartOptions = {}):
   const apps = new Apps({ sql, databases: database.apps, registry: appRegistry, sealer, log, region });
   opened.defer(() => apps.settled());
 
+  const own = new OwnAddresses({
+    services: database.address === null ? [] : [database.address],
+    api: {
+      url: config.BUTTERBASE_PUBLIC_URL ?? `http://${shownHost(config.HOST)}:${config.PORT}`,
+      listenPort: config.PORT,
+    },
+    allow: config.BUTTERBASE_EGRESS_ALLOW,
+  });
+  await own.refresh();
+  const egress = () => ({
+    allow: config.BUTTERBASE_EGRESS_ALLOW,
+    deny: [...config.BUTTERBASE_EGRESS_DENY, ...own.denied],
+  });
   const isolates = opened.use(
     new Supervisor({
       limits: {
@@ -80,8 +102,11 @@ export async function startPlatform(config: Config, options: StartOptions = {}):
         streamIdleMs: config.BUTTERBASE_STREAM_IDLE_SECONDS * 1000,
         streamMaxMs: config.BUTTERBASE_STREAM_MAX_SECONDS * 1000,
         waitUntilMs: 30_000,
+        quotas: quotaLimits(config),
+        cpuMs: config.BUTTERBASE_CPU_MS,
       },
-      egress: { allow: config.BUTTERBASE_EGRESS_ALLOW, deny: config.BUTTERBASE_EGRESS_DENY },
+      egress: egress(),
+      ipv6: config.BUTTERBASE_EGRESS_IPV6 === "allow",
       clock,
       log,
       socketDir: await prepareHostSockets(dataDir),
@@ -89,16 +114,26 @@ export async function startPlatform(config: Config, options: StartOptions = {}):
     }),
   );
 
-  // What runs when its app is paused or deleted, on whichever node that happens, is ended, not let run on.
-  appRegistry.onChange(async (id) => {
+  opened.use(own.watch({
+    onChange: () => isolates.setEgress(egress()),
+    onFailure: (error) => log.error("The platform's own addresses could not be looked up", { error }),
+  }));
+
+  // What runs when its app is paused or deleted, on whichever node that happens, is ended, not let run on; and what an
+  // app may reach goes for the hosts that it has.
+  async function appChanged(id: string): Promise<void> {
     try {
-      const app = id === null ? null : await appRegistry.find(id);
-      if (id !== null && (app === null || app.paused !== null)) {
+      const app = await appRegistry.find(id);
+      if (app === null || app.paused !== null) {
         await isolates.stopApp(id, app === null ? "cancelled" : "paused");
       }
+      if (app !== null) isolates.setAppEgress(id, app.egress);
     } catch (error) {
       log.error("A change of an app did not reach its isolates", { app: id, error });
     }
+  }
+  appRegistry.onChange((id) => {
+    for (const each of id === null ? isolates.appIds() : [id]) void appChanged(each);
   });
 
   let origin = "";
@@ -140,10 +175,44 @@ export async function startPlatform(config: Config, options: StartOptions = {}):
     run: (job) => isolates.run(job),
     registry: functionRegistry,
     databases: database.apps,
+    quotas: quotaLimits(config),
     log: invocationLog,
     clock,
     apiBase,
   });
+
+  const smtpUrl = config.BUTTERBASE_SMTP_URL?.reveal();
+  const endUsers = opened.use(openEndUsers({
+    sql,
+    tokens,
+    sealer,
+    clock,
+    log,
+    hook: createAuthHook({ apps: appRegistry, functions: functionRegistry, invoker, clock, log, apiBase }),
+    secrets: {
+      sessions: await deriveKey(master, "refresh tokens of end users"),
+      codes: await deriveKey(master, "codes mailed to end users"),
+    },
+    mail: {
+      smtp: smtpUrl === undefined ? null : { url: smtpUrl, from: config.BUTTERBASE_MAIL_FROM },
+      inLog: config.BUTTERBASE_MAIL_LOG,
+    },
+    limits: config.BUTTERBASE_AUTH_LIMITS,
+  }));
+  const oauth = createOAuth({ sql, sealer, users: endUsers.users, egress, log });
+
+  const catalogues = new Catalogues({ databases: database.apps, notices, clock, log });
+  const rest = new Rest({
+    databases: database.apps,
+    catalogues,
+    limits: {
+      rows: config.BUTTERBASE_REST_ROWS,
+      bytes: config.BUTTERBASE_REST_BYTES,
+      statementMs: config.BUTTERBASE_REST_SECONDS * 1000,
+    },
+  });
+  const schemas = new Schemas({ databases: database.apps, catalogues, control: sql });
+  const rls = new RowSecurity({ databases: database.apps, catalogues, control: sql });
 
   let ready = false;
   const routes = createRoutes({
@@ -152,11 +221,16 @@ export async function startPlatform(config: Config, options: StartOptions = {}):
     accounts,
     keys,
     tokens,
+    endUsers,
+    oauth,
     apps,
     appRegistry,
     functions,
     functionRegistry,
     invoker,
+    schemas,
+    rest,
+    rls,
     apiBase,
     ip: config.BUTTERBASE_TRUST_PROXY === "on" ? "proxy" : "peer",
   });
@@ -209,6 +283,7 @@ export async function startPlatform(config: Config, options: StartOptions = {}):
     isolates,
     invocationLog,
     tokens,
+    endUsers,
     routes: routes.routes,
     stop,
     [Symbol.asyncDispose]: stop,

@@ -1,11 +1,13 @@
 // The apps as this node knows them: read once, kept until a notice says that they changed. A call of a warm function
 // asks PostgreSQL nothing.
 
+import { type AppEgress, appEgress } from "../core/egress/app_egress.ts";
 import { type AccountId, type AppId, parseAppId } from "../core/ids.ts";
 import { Lru } from "../core/lru.ts";
 import type { Sealer } from "../core/sealing.ts";
 import type { Notices, Sql } from "../db/mod.ts";
 import { type AppRow, findApp, type ProvisioningStatus } from "../db/queries/apps.ts";
+import type { AccessMode } from "./auth_settings.ts";
 import { appEnvPlace, type Env, openEnv } from "./env.ts";
 
 export interface App {
@@ -18,8 +20,9 @@ export interface App {
   readonly provisioning: { readonly status: ProvisioningStatus; readonly error: string | null };
   readonly paused: { readonly at: Date; readonly reason: string | null } | null;
   readonly allowedOrigins: readonly string[];
-  readonly accessMode: string;
+  readonly accessMode: AccessMode;
   readonly anonKey: string;
+  readonly egress: AppEgress;
   readonly auth: { accessTokenTtl: string; refreshTokenTtlDays: number; hookFunction: string | null };
   readonly env: Readonly<Env>;
   readonly envUpdatedAt: Date | null;
@@ -95,8 +98,9 @@ async function appOf(row: AppRow, sealer: Sealer): Promise<App> {
     provisioning: { status: row.provisioning_status, error: row.provisioning_error },
     paused: row.paused_at === null ? null : { at: row.paused_at, reason: row.paused_reason },
     allowedOrigins: row.allowed_origins,
-    accessMode: row.access_mode,
+    accessMode: row.access_mode === "authenticated" ? "authenticated" : "public",
     anonKey: row.anon_key,
+    egress: appEgress(row.egress_allow, row.egress_deny),
     auth: {
       accessTokenTtl: row.access_token_ttl,
       refreshTokenTtlDays: row.refresh_token_ttl_days,

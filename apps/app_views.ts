@@ -84,6 +84,7 @@ export function appConfig(app: AppRow) {
     auth_hook_function: app.auth_hook_function,
     access_mode: app.access_mode,
     anon_key: app.anon_key,
+    egress: { allow: app.egress_allow, deny: app.egress_deny },
     visibility: app.visibility,
     listed: app.listed,
     paused: app.paused_at !== null,

@@ -6,7 +6,7 @@ import { type AccountId, type AppId, newAppId } from "../core/ids.ts";
 import type { Logger } from "../core/log.ts";
 import type { PlatformPrincipal } from "../core/principal.ts";
 import type { Sealer } from "../core/sealing.ts";
-import type { AppDatabases, Sql } from "../db/mod.ts";
+import { type AppDatabases, setupRevision, type Sql } from "../db/mod.ts";
 import {
   type AppChange,
   type AppRow,
@@ -21,6 +21,7 @@ import {
   updateApp,
   updateAppEnv,
 } from "../db/queries/apps.ts";
+import { readPlatformSetting, storePlatformSetting } from "../db/queries/settings.ts";
 import { appNotFound } from "./access.ts";
 import type { App, AppRegistry } from "./app_registry.ts";
 import { appEnvPlace, type EnvChange, mergeEnv, openEnv, sealEnv } from "./env.ts";
@@ -42,6 +43,9 @@ export interface AppsParts {
 
 const nameForm = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 const subdomainForm = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** Names the setup that every app's database has. */
+const setupSetting = "app_database_setup";
 
 /** Longest a request waits for an app that is being made. */
 const provisioningWaitMs = 15_000;
@@ -123,9 +127,10 @@ export class Apps {
     this.#provisioning.set(app.id, work().finally(() => this.#provisioning.delete(app.id)));
   }
 
-  /** Takes up what a crash left half done. */
+  /** Takes up what a crash left half done, and gives databases of a former program what this one keeps in them. */
   async resume(): Promise<void> {
     const { sql, log } = this.#parts;
+    await this.#bringForward();
     for (const app of await listUnfinishedApps(sql)) {
       if (app.provisioning_status !== "deleting") this.#provision(app);
       else {
@@ -134,6 +139,24 @@ export class Apps {
         );
       }
     }
+  }
+
+  async #bringForward(): Promise<void> {
+    const { sql, databases, log } = this.#parts;
+    const revision = await setupRevision();
+    if (await readPlatformSetting(sql, setupSetting) === revision) return;
+    let behind = 0;
+    for (const app of await listApps(sql, null)) {
+      if (app.provisioning_status !== "ready") continue;
+      try {
+        await databases.create(app.db_name);
+      } catch (error) {
+        behind++;
+        log.error("An app's database could not be brought forward", { app: app.id, error });
+      }
+    }
+    // What could not be done is tried at the next start.
+    if (behind === 0) await storePlatformSetting(sql, setupSetting, revision);
   }
 
   /** Background work that is still under way. */

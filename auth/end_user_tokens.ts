@@ -1,5 +1,6 @@
-// Tokens of an app's end users: RS256, issued as `butterbase:app:<app>`, with keys of the app's own. A token that was
-// verified is remembered until it expires, so that a warm call costs no signature check.
+// Tokens of an app's end users: RS256, issued as `butterbase:app:<app>`, with keys of the app's own. A key is named by the
+// token's `kid` and has to be the app's. A token that was verified is remembered until it expires, so that a warm call
+// costs no signature check.
 
 import { exportJWK, generateKeyPair, importJWK, type JWK, type JWTPayload, jwtVerify, SignJWT } from "jose";
 import type { Clock } from "../core/clock.ts";
@@ -7,8 +8,9 @@ import type { AppId } from "../core/ids.ts";
 import { Lru } from "../core/lru.ts";
 import type { EndUserPrincipal } from "../core/principal.ts";
 import type { Sealer } from "../core/sealing.ts";
-import type { Notices, Sql } from "../db/mod.ts";
-import { insertSigningKey, listSigningKeys } from "../db/queries/apps.ts";
+import { type Notices, type Sql, transaction } from "../db/mod.ts";
+import { insertSigningKey, listSigningKeys, retireSigningKeys } from "../db/queries/signing_keys.ts";
+import { longestTokenSeconds } from "./token_lifetimes.ts";
 
 const algorithm = "RS256";
 const topic = "app_signing_keys";
@@ -24,6 +26,22 @@ export interface EndUserTokens {
   ): Promise<string>;
   /** The app's public keys, as JWKS lists them. */
   publicKeys(appId: AppId): Promise<JWK[]>;
+  /** The app's keys, the one that signs first. */
+  keys(appId: AppId): Promise<SigningKey[]>;
+  /**
+   * Makes a new key sign. The former ones verify until what they signed has expired; with `end` they are gone at once,
+   * and everybody has to refresh.
+   */
+  rotate(appId: AppId, options: { former: "keep" | "end" }): Promise<SigningKey[]>;
+}
+
+/** A key as the app's owner sees it. */
+export interface SigningKey {
+  kid: string;
+  signs: boolean;
+  createdAt: Date;
+  /** When a former key stops verifying. */
+  verifiesUntil: Date | null;
 }
 
 type VerifyKey = Awaited<ReturnType<typeof importJWK>>;
@@ -31,7 +49,8 @@ type VerifyKey = Awaited<ReturnType<typeof importJWK>>;
 interface AppKeys {
   byId: Map<string, VerifyKey>;
   jwks: JWK[];
-  signing: { id: string; privateSealed: string } | null;
+  signing: { id: string; key(): Promise<VerifyKey> } | null;
+  listed: SigningKey[];
 }
 
 export interface EndUserTokensParts {
@@ -49,7 +68,10 @@ export async function createEndUserTokens(parts: EndUserTokensParts): Promise<En
   const { sql, notices, sealer, clock } = parts;
   const keysOf = new Lru<AppId, Promise<AppKeys>>(10_000);
   const verified = new Lru<string, { principal: EndUserPrincipal; expiresAt: number }>(20_000);
+  // What was checked before a change must not be remembered after it.
+  let epoch = 0;
   const forget = () => {
+    epoch++;
     keysOf.clear();
     verified.clear();
   };
@@ -59,27 +81,32 @@ export async function createEndUserTokens(parts: EndUserTokensParts): Promise<En
   function keys(appId: AppId): Promise<AppKeys> {
     const known = keysOf.get(appId);
     if (known !== undefined) return known;
-    const loading = loadKeys(sql, appId);
+    const loading = loadKeys(sql, sealer, appId);
     loading.catch(() => keysOf.delete(appId));
     keysOf.set(appId, loading);
     return loading;
   }
 
-  async function makeKey(appId: AppId): Promise<void> {
+  /** What `insert` stores of a new key decides; every node reads it again. */
+  async function makeKey(
+    appId: AppId,
+    insert: (key: Parameters<typeof insertSigningKey>[1]) => Promise<void>,
+  ): Promise<void> {
     const pair = await generateKeyPair(algorithm, { extractable: true });
-    const id = crypto.randomUUID();
+    const id = crypto.getRandomValues(new Uint8Array(8)).toHex();
     const secret = JSON.stringify(await exportJWK(pair.privateKey));
-    await insertSigningKey(sql, {
+    await insert({
       id,
       app_id: appId,
       public_jwk: { ...await exportJWK(pair.publicKey), kid: id, alg: algorithm, use: "sig" },
-      private_sealed: await sealer.seal(secret, `app/${appId}/signing_key/${id}`),
+      private_sealed: await sealer.seal(secret, keyPlace(appId, id)),
     });
-    keysOf.delete(appId);
+    forget();
     await notices.publish(topic, appId);
   }
 
   async function check(appId: AppId, token: string): Promise<EndUserPrincipal | null> {
+    const started = epoch;
     try {
       const { byId } = await keys(appId);
       const { payload } = await jwtVerify(
@@ -93,7 +120,7 @@ export async function createEndUserTokens(parts: EndUserTokensParts): Promise<En
       );
       if (typeof payload.sub !== "string" || payload.sub === "" || payload.exp === undefined) return null;
       const principal = principalOf(appId, payload, payload.sub);
-      verified.set(`${appId} ${token}`, { principal, expiresAt: payload.exp * 1000 });
+      if (started === epoch) verified.set(`${appId} ${token}`, { principal, expiresAt: payload.exp * 1000 });
       return principal;
     } catch {
       return null;
@@ -108,10 +135,11 @@ export async function createEndUserTokens(parts: EndUserTokensParts): Promise<En
       return /^[\w-]+\.[\w-]+\.[\w-]+$/.test(token) && token.length <= 8192 ? check(appId, token) : null;
     },
     async issue(appId, { id, claims }, ttlSeconds) {
-      if ((await keys(appId)).signing === null) await makeKey(appId);
+      if ((await keys(appId)).signing === null) {
+        await makeKey(appId, (key) => insertSigningKey(sql, key));
+      }
       const { signing } = await keys(appId);
       if (signing === null) throw new Error(`The app ${appId} has no signing key`);
-      const secret = await sealer.open(signing.privateSealed, `app/${appId}/signing_key/${signing.id}`);
       const now = Math.floor(clock.now() / 1000);
       return await new SignJWT(claims)
         .setProtectedHeader({ alg: algorithm, kid: signing.id })
@@ -119,21 +147,44 @@ export async function createEndUserTokens(parts: EndUserTokensParts): Promise<En
         .setIssuer(issuerOf(appId))
         .setIssuedAt(now)
         .setExpirationTime(now + ttlSeconds)
-        .sign(await importJWK(JSON.parse(secret), algorithm));
+        .sign(await signing.key());
     },
     publicKeys: async (appId) => (await keys(appId)).jwks,
+    keys: async (appId) => (await keys(appId)).listed,
+    async rotate(appId, { former }) {
+      await makeKey(appId, (key) =>
+        transaction(sql, async (tx) => {
+          await retireSigningKeys(tx, appId, former === "end" ? 0 : longestTokenSeconds);
+          await insertSigningKey(tx, key);
+        }));
+      return (await keys(appId)).listed;
+    },
   };
 }
 
-async function loadKeys(sql: Sql, appId: AppId): Promise<AppKeys> {
+function keyPlace(appId: AppId, id: string): string {
+  return `app/${appId}/signing_key/${id}`;
+}
+
+async function loadKeys(sql: Sql, sealer: Sealer, appId: AppId): Promise<AppKeys> {
   const rows = await listSigningKeys(sql, appId);
   const jwks = rows.map((row) => row.public_jwk as JWK);
   const imported = await Promise.all(jwks.map((jwk) => importJWK(jwk, algorithm)));
   const newest = rows.find((row) => row.retired_at === null);
+  let opened: Promise<VerifyKey> | undefined;
+  async function open({ id, private_sealed }: { id: string; private_sealed: string }): Promise<VerifyKey> {
+    return await importJWK(JSON.parse(await sealer.open(private_sealed, keyPlace(appId, id))), algorithm);
+  }
   return {
     byId: new Map(rows.map((row, at) => [row.id, imported[at] as VerifyKey])),
     jwks,
-    signing: newest === undefined ? null : { id: newest.id, privateSealed: newest.private_sealed },
+    signing: newest === undefined ? null : { id: newest.id, key: () => opened ??= open(newest) },
+    listed: rows.map((row) => ({
+      kid: row.id,
+      signs: row.retired_at === null,
+      createdAt: row.created_at,
+      verifiesUntil: row.verifies_until,
+    })),
   };
 }
 

@@ -175,9 +175,30 @@ const settings = {
   ),
   BUTTERBASE_SAMPLE_APP: choice("Whether the first start makes the app `hello`", ["on", "off"], "on"),
   BUTTERBASE_TRUST_PROXY: choice(
-    "Whether `x-forwarded-for` of the proxy in front is believed",
+    "Whether `x-forwarded-for` of the proxy in front is believed: its last address, which the proxy has added",
     ["on", "off"],
     "off",
+  ),
+  BUTTERBASE_SMTP_URL: secret(
+    "SMTP server for mails to apps' end users, as `smtp://user:password@host:587` or `smtps://…`; without one the mails wait in an outbox that the app's owner reads",
+    /^smtps?:\/\/[^\s/]+\/?(\?[^\s]*)?$/,
+    "an smtp:// or smtps:// URL",
+  ),
+  BUTTERBASE_MAIL_FROM: setting("Address that these mails come from", "no-reply@localhost", (value) => {
+    if (value !== undefined && !/^[^\s@<>,;:"()]+@[^\s@<>,;:"()]+$/.test(value)) {
+      throw new Error("must be one address");
+    }
+    return value ?? "no-reply@localhost";
+  }),
+  BUTTERBASE_MAIL_LOG: choice(
+    "What the log says of a mail that waits in the outbox; `text` prints it, code included: for development",
+    ["notice", "text"],
+    "notice",
+  ),
+  BUTTERBASE_AUTH_LIMITS: choice(
+    "Whether sign-up, sign-in and the like are limited for each client and account; `off` is for tests of apps",
+    ["on", "off"],
+    "on",
   ),
   BUTTERBASE_WARM_HOSTS: wholeNumber("Isolate hosts kept started and empty", {
     otherwise: 2,
@@ -203,6 +224,22 @@ const settings = {
     otherwise: 256,
     min: 0,
     max: 100_000,
+  }),
+  BUTTERBASE_REST_ROWS: wholeNumber("Rows that one answer of the REST API may hold, or one insert may send", {
+    otherwise: 10_000,
+    min: 1,
+    max: 1_000_000,
+  }),
+  BUTTERBASE_REST_BYTES: wholeNumber("Bytes that one answer of the REST API may hold", {
+    otherwise: 16 * 1024 * 1024,
+    min: 1024,
+    // What a result of the database may hold at most.
+    max: 60 * 1024 * 1024,
+  }),
+  BUTTERBASE_REST_SECONDS: wholeNumber("Seconds that a statement of the REST API may run", {
+    otherwise: 15,
+    min: 1,
+    max: 600,
   }),
   BUTTERBASE_CPU_MS: wholeNumber(
     "CPU ms that an isolate host may use for each second that an invocation of it is open; 0 sets no limit",

@@ -25,7 +25,32 @@ const kinds = {
   },
   AUTH_INVALID_CREDENTIALS: {
     status: 401,
-    remediation: "Check the e-mail address and the password; POST forgot-password sends a code for a new one.",
+    remediation:
+      "Check the e-mail address and the password; POST forgot-password sends a code for a new one.",
+  },
+  AUTH_OAUTH_STATE_INVALID: {
+    status: 400,
+    remediation: "Begin the sign-in anew, and finish it in the same browser within ten minutes.",
+  },
+  AUTH_OAUTH_DENIED: { status: 400, remediation: "Begin the sign-in anew, and agree to it at the provider." },
+  AUTH_OAUTH_FAILED: {
+    status: 500,
+    remediation:
+      "Begin the sign-in anew; if it fails again, the app's owner corrects the provider's settings by what the message says.",
+  },
+  AUTH_END_USER_JWT_EXPIRED: { status: 401, remediation: "Refresh the token, and send the new one." },
+  AUTH_INVALID_END_USER_JWT: {
+    status: 401,
+    remediation: "Sign in to this app again, and send the access token as it was given.",
+  },
+  AUTH_RLS_REQUIRES_USER_JWT: {
+    status: 403,
+    remediation: "Sign in, and send the access token as `Authorization: Bearer <token>`.",
+  },
+  AUTH_RLS_POLICY_VIOLATION: {
+    status: 403,
+    remediation:
+      "Sign in as a user whom the table's policies allow it, or have the app's owner add a policy; a row that is written has to be readable too, unless `Prefer: return=minimal` is sent.",
   },
   AUTH_FORBIDDEN: { status: 403, remediation: "Use a credential that may do this." },
   AUTH_INSUFFICIENT_PERMISSIONS: {
@@ -51,16 +76,47 @@ const kinds = {
     status: 400,
     remediation: "Leave `scope` out: this server has one type of key.",
   },
-  VALIDATION_WEAK_PASSWORD: { status: 400, remediation: "Choose a password that meets the rules in details." },
+  VALIDATION_WEAK_PASSWORD: {
+    status: 400,
+    remediation: "Choose a password that meets the rules in details.",
+  },
   VALIDATION_CODE_INVALID: {
     status: 400,
-    remediation: "Check the address and the code of the newest mail, or request a new one after a few mistakes.",
+    remediation:
+      "Check the address and the code of the newest mail, or request a new one after a few mistakes.",
   },
   VALIDATION_CODE_USED: { status: 400, remediation: "Request a new code: each works once." },
   VALIDATION_CODE_EXPIRED: { status: 400, remediation: "Request a new code." },
   VALIDATION_INVALID_SCHEMA: { status: 400, remediation: "Correct the fields that the message names." },
   VALIDATION_INVALID_TYPE: { status: 400, remediation: "Correct the value that the message names." },
+  VALIDATION_UNIQUE_CONSTRAINT_VIOLATION: {
+    status: 400,
+    remediation:
+      "Use another value, change the row that has it, or upsert with `Prefer: resolution=merge-duplicates`.",
+  },
+  VALIDATION_FOREIGN_KEY_VIOLATION: {
+    status: 400,
+    remediation: "Refer to a row that exists; delete what refers to a row before the row itself.",
+  },
+  VALIDATION_CHECK_CONSTRAINT_VIOLATION: {
+    status: 400,
+    remediation: "Send values that the table's checks allow.",
+  },
+  VALIDATION_NOT_NULL_VIOLATION: { status: 400, remediation: "Give the column named in details a value." },
   VALIDATION_INVALID_INPUT: { status: 400, remediation: "Correct the value that the message names." },
+  VALIDATION_TABLE_NOT_FOUND: {
+    status: 400,
+    remediation: "Use the name of a table of the app: GET /v1/{app}/schema lists them.",
+  },
+  VALIDATION_COLUMN_NOT_FOUND: {
+    status: 400,
+    remediation: "Use the name of a column of the table: GET /v1/{app}/schema lists them.",
+  },
+  VALIDATION_RESERVED_TABLE: {
+    status: 400,
+    remediation:
+      "Use a table whose name does not begin with `_`: those are closed to all but the service role.",
+  },
   REQUEST_ERROR: { status: 400, remediation: "Correct the request as the message says." },
   METHOD_NOT_ALLOWED: { status: 405, remediation: "Use one of the methods in the Allow header." },
   PAYLOAD_TOO_LARGE: { status: 413, remediation: "Send a smaller body." },
@@ -88,6 +144,11 @@ const kinds = {
   QUOTA_LIMIT_EXCEEDED: {
     status: 429,
     remediation: "Use less of it, or have the operator raise the setting named.",
+  },
+  QUERY_TIMEOUT: {
+    status: 504,
+    remediation:
+      "Ask for less, or have the app's owner add an index on the columns that are filtered or ordered by.",
   },
   FUNCTION_TIMEOUT: {
     status: 504,
@@ -126,10 +187,39 @@ const kinds = {
     status: 502,
     remediation: "Check the address and that the other server answers, then try again.",
   },
+  SCHEMA_DESTRUCTIVE_CHANGE: {
+    status: 409,
+    remediation:
+      "Ask for what details lists by name (`_drop`, `_dropColumns`, `_changeTypes`; see docs/schema.md), or change the document to what is there.",
+  },
+  SCHEMA_MIGRATION_FAILED: {
+    status: 400,
+    remediation:
+      "Correct what the message names. Nothing was changed: a schema is applied whole or not at all.",
+  },
+  SCHEMA_LOCKED: {
+    status: 409,
+    remediation: "Try again when what the message names has ended. Nothing was changed.",
+    retryAfter: 2,
+  },
   RLS_NOT_ENABLED: {
     status: 403,
     remediation:
       'Enable row-level security on the table and add a policy, use ctx.db.asService in the function, or set "rls": false on the table in the schema to open it on purpose.',
+  },
+  RLS_INVALID_EXPRESSION: {
+    status: 400,
+    remediation:
+      "Correct the expression: SELECT and DELETE take using_expression, INSERT takes with_check_expression, UPDATE and ALL take both.",
+  },
+  RLS_TYPE_MISMATCH: {
+    status: 400,
+    remediation:
+      "Cast one side: current_user_id() is text, so a uuid column needs `current_user_id()::uuid`.",
+  },
+  RLS_UNSAFE_EXPRESSION: {
+    status: 400,
+    remediation: "Leave the function out: a policy reads rows and current_user_id(), and changes nothing.",
   },
   EXTERNAL_DB_ERROR: {
     status: 500,

@@ -3,13 +3,14 @@
 
 import type { ReservedSql, Sql } from "postgres";
 import databaseSql from "./app_setup/database.sql" with { type: "text" };
+import rowSecuritySql from "./app_setup/row_security.sql" with { type: "text" };
 import schemaHistorySql from "./app_setup/schema_history.sql" with { type: "text" };
 import tableAccessSql from "./app_setup/table_access.sql" with { type: "text" };
 import { clusterLock, databaseRoles } from "./roles.ts";
 import { closeSql, openSql, type Server } from "./server.ts";
 
 /** What every app database holds besides the app's own tables, in this order. */
-const setup = [databaseSql, tableAccessSql, schemaHistorySql];
+const setup = [databaseSql, tableAccessSql, rowSecuritySql, schemaHistorySql];
 
 /** Changes with the program: databases made under another one are to be made again, which leaves what is theirs alone. */
 export async function setupRevision(): Promise<string> {

@@ -12,6 +12,7 @@ import { closeSql, parseDatabaseUrl, type Server } from "./server.ts";
 import { survivesDriver } from "./transaction.ts";
 
 export type { AbortSignalLike } from "./abort_signal.ts";
+export { setupRevision } from "./app_database_setup.ts";
 export type { AppDatabases } from "./app_databases.ts";
 export type { TransactionOptions } from "./app_session.ts";
 export type { AppTransaction } from "./app_transaction.ts";

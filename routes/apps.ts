@@ -3,6 +3,7 @@
 import { Hono } from "hono";
 import { type Apps, parseAllowedOrigins, parseAppDraft } from "../apps/apps.ts";
 import { appConfig, appStatus, createdApp, listedApp, nextActions } from "../apps/app_views.ts";
+import { parseEgressChange } from "../apps/egress.ts";
 import { parseEnvChange } from "../apps/env.ts";
 import { parsePause } from "../apps/pause.ts";
 import { readJson } from "./body.ts";
@@ -51,6 +52,15 @@ export function appRoutes({ auth, apps, apiBase, functionNames }: AppRoutesParts
       message: "The allowed origins are set",
       app_id: row.id,
       allowed_origins: row.allowed_origins,
+    });
+  });
+
+  routes.patch("/v1/:app_id/config/egress", auth.readyApp, async (c) => {
+    const row = await apps.change(c.var.app, parseEgressChange(await readJson(c)));
+    return c.json({
+      message: "The hosts that the app's functions may reach are set",
+      app_id: row.id,
+      egress: { allow: row.egress_allow, deny: row.egress_deny },
     });
   });
 

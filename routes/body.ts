@@ -8,10 +8,15 @@ import type { Env } from "./env.ts";
 export const managementBodyBytes = 1024 * 1024;
 
 /** @throws {AppError} PAYLOAD_TOO_LARGE before the rest of the body is read. */
-export async function readBytes(c: Context<Env>, limit: number): Promise<Uint8Array<ArrayBuffer>> {
-  const declared = Number(c.req.header("content-length") ?? 0);
+export function readBytes(c: Context<Env>, limit: number): Promise<Uint8Array<ArrayBuffer>> {
+  return readRequest(c.req.raw, limit);
+}
+
+/** The same where there is no context. */
+export async function readRequest(request: Request, limit: number): Promise<Uint8Array<ArrayBuffer>> {
+  const declared = Number(request.headers.get("content-length") ?? 0);
   if (declared > limit) throw tooLarge(declared, limit);
-  const { body } = c.req.raw;
+  const { body } = request;
   if (body === null) return new Uint8Array(0);
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
@@ -30,10 +35,19 @@ export async function readBytes(c: Context<Env>, limit: number): Promise<Uint8Ar
  * @throws {AppError} REQUEST_ERROR for a missing or malformed body, PAYLOAD_TOO_LARGE.
  */
 export async function readJson(c: Context<Env>, limit = managementBodyBytes): Promise<unknown> {
-  const bytes = await readBytes(c, limit);
+  return parseJson(await readBytes(c, limit), { numbers: "double" });
+}
+
+/**
+ * Parses a JSON body. With `exact` numbers, one that a double cannot hold stays as it is written: JSON.stringify() gives
+ * it back.
+ * @throws {AppError} REQUEST_ERROR.
+ */
+export function parseJson(bytes: Uint8Array, { numbers }: { numbers: "double" | "exact" }): unknown {
   if (bytes.length === 0) throw new AppError("REQUEST_ERROR", "The request has no body: send a JSON object");
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes), refuseUnusable);
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return JSON.parse(text, numbers === "exact" ? keepExact : refuseUnusable);
   } catch (error) {
     throw new AppError("REQUEST_ERROR", `The body is not valid JSON: ${(error as Error).message}`, {
       remediation: "Send a JSON object in UTF-8.",
@@ -50,6 +64,18 @@ function refuseUnusable(key: string, value: unknown): unknown {
     if (!text.isWellFormed()) throw new SyntaxError("a text in it holds half of a surrogate pair");
   }
   return value;
+}
+
+/** What the lib's types do not have yet. */
+const { rawJSON } = JSON as unknown as { rawJSON(source: string): unknown };
+
+function keepExact(this: unknown, key: string, value: unknown, context?: { source?: string }): unknown {
+  refuseUnusable(key, value);
+  const source = context?.source;
+  if (typeof value !== "number" || source === undefined) return value;
+  const digits = source.replace(/e.*$/i, "").replace(/\D/g, "");
+  // A double holds any fifteen digits.
+  return digits.length <= 15 && Number.isFinite(value) ? value : rawJSON(source);
 }
 
 export function tooLarge(length: number, limit: number): AppError {

@@ -6,9 +6,15 @@ import type { Env } from "./env.ts";
 export type ClientIp = "peer" | "proxy";
 
 export function clientIp(c: Context<Env>, source: ClientIp): string | null {
-  if (source === "proxy") {
-    const forwarded = c.req.header("x-forwarded-for")?.split(",")[0]?.trim();
-    if (forwarded !== undefined && forwarded !== "") return forwarded;
-  }
-  return c.env?.remoteAddr?.hostname ?? null;
+  const forwarded = source === "proxy" ? forwardedIp(c.req.header("x-forwarded-for") ?? null) : null;
+  return forwarded ?? peerIp(c.env);
+}
+
+/** The last address: the proxy has added it, while those before are whatever its client sent. */
+export function forwardedIp(header: string | null): string | null {
+  return header?.split(",").at(-1)?.trim() || null;
+}
+
+export function peerIp(peer: Env["Bindings"] | undefined): string | null {
+  return peer?.remoteAddr?.hostname ?? null;
 }

@@ -1,11 +1,9 @@
 // Turns failures into responses: the one envelope, and the only place that knows statuses. What has no name is an
 // INTERNAL_ERROR, whose cause the log keeps under the request's id and the caller never sees.
 
-import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { AppError } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
-import type { Env } from "./env.ts";
 
 export function errorResponse(error: AppError, requestId: string): Response {
   const { code, message, remediation, details, status, headers } = error;
@@ -22,20 +20,23 @@ export function errorResponse(error: AppError, requestId: string): Response {
   }, { status, headers: { ...headers, "x-request-id": requestId } });
 }
 
-/** Hono's handler for whatever a route throws. */
-export function onError(log: Logger): (error: Error, c: Context<Env>) => Response {
-  return (error, c) => {
-    const requestId = c.var.requestId ?? "";
+/** The response for whatever was thrown while a request was answered. */
+export type AnswerError = (error: unknown, request: Request, requestId: string) => Response;
+
+export function answerErrors(log: Logger): AnswerError {
+  return (error, request, requestId) => {
     const named = nameError(error);
     if (named.status >= 500 && named.code === "INTERNAL_ERROR") {
-      log.error("A request failed", { requestId, method: c.req.method, path: c.req.path, error });
+      const path = new URL(request.url).pathname;
+      log.error("A request failed", { requestId, method: request.method, path, error });
     }
     return errorResponse(named, requestId);
   };
 }
 
-function nameError(error: Error): AppError {
+function nameError(error: unknown): AppError {
   if (error instanceof AppError) return error;
+  if (!(error instanceof Error)) return unnamed(error);
   if (error instanceof HTTPException) {
     return new AppError("REQUEST_ERROR", error.message, { status: error.status });
   }
@@ -43,7 +44,11 @@ function nameError(error: Error): AppError {
   if (error.name === "AbortError" || error instanceof Deno.errors.UnexpectedEof || isBrokenBody(error)) {
     return new AppError("REQUEST_ERROR", "The request's body broke off", { cause: error });
   }
-  return new AppError("INTERNAL_ERROR", "The request could not be answered", { cause: error });
+  return unnamed(error);
+}
+
+function unnamed(cause: unknown): AppError {
+  return new AppError("INTERNAL_ERROR", "The request could not be answered", { cause });
 }
 
 function isBrokenBody(error: Error): boolean {

@@ -593,7 +593,7 @@ Deno.test("what cannot be a parameter or a statement is refused before it is sen
     /U\+0000|0x00/,
     /0x00|UTF8/,
     /^FrameError: A frame is \d+ bytes long/,
-    /^RangeError: One call of ctx sends 10485760 characters at most/,
+    /^QuotaExceededError: One call of ctx sends 10485760 characters at most/,
     /^ran$/,
   ];
   for (const [at, pattern] of expected.entries()) assert.match(seen[at], pattern);

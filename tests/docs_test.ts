@@ -1,5 +1,5 @@
-// What README.md and docs/functions.md show is run: functions are deployed, commands are typed into a shell in the order
-// in which they stand, and their output is compared. The words after a fence's language say what it is:
+// What README.md and the guides show is run: functions are deployed, commands are typed into a shell in the order in which
+// they stand, and their output is compared. The words after a fence's language say what it is:
 //   ```ts function=NAME [auth=…]   deployed under that name, open to everybody unless said otherwise
 //   ```sh run                      run; a following ```text answer is what it prints, `…` standing for anything
 //   ```sh set                      variables, for which the test has values of its own
@@ -46,7 +46,7 @@ Deno.test.afterAll(async () => {
   await p[Symbol.asyncDispose]();
 });
 
-for (const page of ["README.md", "docs/functions.md"]) {
+for (const page of ["README.md", "docs/functions.md", "docs/schema.md", "docs/rls.md", "docs/end_users.md"]) {
   Deno.test(`the functions of ${page} are deployed, and its commands print what it says`, async () => {
     const fences = await fencesOf(page);
     const app = await p.createApp();

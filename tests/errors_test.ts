@@ -207,7 +207,7 @@ Deno.test("a preflight is granted to the origins that the app names, on its own 
     );
     assert.equal(
       granted.headers.get("access-control-allow-headers"),
-      "Content-Type, Authorization, X-Signup-Source, X-Signup-Referrer, X-Organization-Id, X-Butterbase-As-User",
+      "Content-Type, Authorization, X-Signup-Source, X-Signup-Referrer, X-Organization-Id, X-Butterbase-As-User, Prefer",
     );
     assert.match(granted.headers.get("vary") ?? "", /Origin/);
     assert.match(granted.headers.get("x-request-id") ?? "", uuid);

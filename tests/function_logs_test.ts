@@ -2,6 +2,7 @@
 // The log of a function as its developer reads it: the list, the stream, the counters, and what is never in it.
 
 import assert from "node:assert/strict";
+import { InvocationRows } from "../db/queries/invocation_rows.ts";
 import { ensureDayPartition, insertInvocations, type InvocationRow } from "../db/queries/invocations.ts";
 import { startTestPlatform, type TestPlatform } from "./harness/platform.ts";
 
@@ -312,7 +313,7 @@ Deno.test("counters are of the function's whole life, rates of its last 24 hours
   await ensureDayPartition(p.sql, old);
   await insertInvocations(
     p.sql,
-    [1, 2].map(() => ({
+    InvocationRows.of([1, 2].map(() => ({
       ...stored,
       id: crypto.randomUUID(),
       status: "failed",
@@ -320,7 +321,7 @@ Deno.test("counters are of the function's whole life, rates of its last 24 hours
       duration_ms: 10_000,
       started_at: old,
       completed_at: old,
-    })),
+    }))),
   );
 
   const detail = (await p.json("GET", `/v1/${app}/functions/fn`)).body;

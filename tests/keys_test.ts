@@ -156,6 +156,21 @@ const publicRoutes = new Set([
   "/v1/regions",
   "/v1/:app_id/fn/:name",
   "/v1/:app_id/fn/:name/*",
+  "/v1/:app_id/:table",
+  "/v1/:app_id/:table/:id",
+  "/auth/:app_id/signup",
+  "/auth/:app_id/login",
+  "/auth/:app_id/refresh",
+  "/auth/:app_id/logout",
+  "/auth/:app_id/me",
+  "/auth/:app_id/verify-email",
+  "/auth/:app_id/forgot-password",
+  "/auth/:app_id/reset-password",
+  "/auth/:app_id/magic-link",
+  "/auth/:app_id/magic-link/verify",
+  "/auth/:app_id/.well-known/jwks.json",
+  "/auth/:app_id/oauth/:provider",
+  "/auth/:app_id/oauth/:provider/callback",
 ]);
 
 /** Every management route, as method and path with the app filled in. */
@@ -167,7 +182,8 @@ function managementRoutes(app: string): { method: string; path: string; ofApp: b
     method: method === "ALL" ? "GET" : method,
     pattern: path,
     ofApp: path.includes(":app_id"),
-    path: path.replace(":app_id", app).replace(":name", "fn").replace(/:(key_)?id/, crypto.randomUUID()),
+    path: path.replace(":app_id", app).replace(":name", "fn").replace(/:(key_|user_)?id/, crypto.randomUUID())
+      .replace(":provider", "google").replace(":policy_name", "own").replace(":table", "notes"),
   }]));
   return [...found.values()];
 }

@@ -50,6 +50,32 @@ Deno.test("pausing an app ends what its functions run, and nothing of them goes 
   assert.equal((await fetch(count)).status, 200);
 });
 
+Deno.test("what was changed while a node heard nothing goes for its running functions once it hears again", async () => {
+  const { versions } = p.platform.isolates.stats();
+  const [pausedApp, narrowedApp] = [await p.createApp(), await p.createApp()];
+  const code = `export default () => new Promise(() => {})`;
+  const long = await p.deploy(pausedApp, "long", code, { timeoutMs: 60_000 });
+  const other = await p.deploy(narrowedApp, "quick", `export default () => new Response("here")`);
+  assert.equal(await (await fetch(other)).text(), "here");
+  const running = fetch(long);
+  while (p.platform.isolates.stats().running === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(p.platform.isolates.stats().versions, versions + 2);
+  await p.sql`update apps set paused_at = now(), revision = revision + 1 where id = ${pausedApp}`;
+  await p.sql`update apps set egress_allow = '{}', revision = revision + 1 where id = ${narrowedApp}`;
+  await p.sql`
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where query ilike 'listen%' and datname = current_database()`;
+  const answer = await running;
+  assert.equal(answer.status, 503);
+  assert.equal((await answer.json()).error.code, "APP_PAUSED");
+  const deadline = performance.now() + 20_000;
+  // Neither host is left: one was stopped, and one had the former egress.
+  while (p.platform.isolates.stats().versions > versions) {
+    assert.ok(performance.now() < deadline, "a host with the former egress is still there");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+});
+
 Deno.test("deleting an app ends what its functions run", async () => {
   const app = await p.createApp();
   const url = await p.deploy(app, "long", `export default () => new Promise(() => {})`, {

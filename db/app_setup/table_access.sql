@@ -28,6 +28,8 @@ begin
     end if;
     return;
   end if;
+  -- Row-level security closes what was open on purpose, and taking it away again does not open it.
+  if relation.relrowsecurity then delete from butterbase.open_tables o where o.table_oid = target; end if;
   execute format('grant select, insert, update, delete, truncate, references, trigger on %s to butterbase_service', name);
   if left(relation.relname, 1) <> '_'
     and (relation.relrowsecurity or exists (select from butterbase.open_tables o where o.table_oid = target))

@@ -8,6 +8,7 @@ import endUsers from "./0020_end_users.sql" with { type: "text" };
 import rateWindows from "./0021_rate_windows.sql" with { type: "text" };
 import endUserMails from "./0022_end_user_mails.sql" with { type: "text" };
 import signingKeys from "./0023_signing_keys.sql" with { type: "text" };
+import oauth from "./0030_oauth.sql" with { type: "text" };
 
 export interface Migration {
   readonly version: number;
@@ -23,4 +24,5 @@ export const migrations: readonly Migration[] = [
   { version: 21, name: "rate_windows", sql: rateWindows },
   { version: 22, name: "end_user_mails", sql: endUserMails },
   { version: 23, name: "signing_keys", sql: signingKeys },
+  { version: 30, name: "oauth", sql: oauth },
 ];

@@ -4,6 +4,7 @@ import type { Sql } from "postgres";
 import type { AccountId, AppId } from "../../core/ids.ts";
 import { transaction } from "../transaction.ts";
 import { forgetEndUsers } from "./end_users.ts";
+import { forgetOAuthProviders } from "./oauth_providers.ts";
 
 export type ProvisioningStatus = "provisioning" | "ready" | "failed" | "deleting";
 
@@ -114,6 +115,7 @@ export async function forgetApp(sql: Sql, id: AppId): Promise<void> {
     await tx`update apps set env_sealed = null, anon_key = '', provisioning_status = 'deleted' where id = ${id}`;
     await tx`delete from app_signing_keys where app_id = ${id}`;
     await forgetEndUsers(tx, id);
+    await forgetOAuthProviders(tx, id);
     await tx`
       update functions set env_sealed = null, deleted_at = coalesce(deleted_at, now()), updated_at = now()
       where app_id = ${id}`;

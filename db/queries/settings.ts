@@ -12,3 +12,10 @@ export async function claimPlatformSetting(sql: Sql, name: string, value: string
   await sql`insert into platform_settings (name, value) values (${name}, ${value}) on conflict do nothing`;
   return await readPlatformSetting(sql, name) as string;
 }
+
+/** Stores the value in place of any other. */
+export async function storePlatformSetting(sql: Sql, name: string, value: string): Promise<void> {
+  await sql`
+    insert into platform_settings (name, value) values (${name}, ${value})
+    on conflict (name) do update set value = excluded.value`;
+}

@@ -3,7 +3,7 @@
 // test makes an app of its own in it.
 
 import { type Config, readConfig } from "../../core/config.ts";
-import { silentLogger } from "../../core/log.ts";
+import { type Logger, silentLogger } from "../../core/log.ts";
 import type { Sql } from "../../db/mod.ts";
 import { closeSql, openSql, parseDatabaseUrl } from "../../db/server.ts";
 import { openTestDatabase } from "../../db/testing.ts";
@@ -64,7 +64,7 @@ export interface RequestOptions {
  */
 export async function startTestPlatform(
   overrides: Record<string, string> = {},
-  { joining }: { joining?: TestPlatform } = {},
+  { joining, log = silentLogger }: { joining?: TestPlatform; log?: Logger } = {},
 ): Promise<TestPlatform> {
   await using opened = new AsyncDisposableStack();
   const { databaseUrl } = joining ?? opened.use(await openTestDatabase());
@@ -85,7 +85,7 @@ export async function startTestPlatform(
     BUTTERBASE_DRAIN_SECONDS: "5",
     ...overrides,
   });
-  const platform = opened.use(await startPlatform(config, { log: silentLogger }));
+  const platform = opened.use(await startPlatform(config, { log }));
   const running = opened.move();
   const { origin } = platform;
 
