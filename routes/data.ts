@@ -7,7 +7,13 @@ import type { AppRegistry } from "../apps/app_registry.ts";
 import type { Apps } from "../apps/apps.ts";
 import { AppError } from "../core/errors.ts";
 import type { RequestId } from "../core/ids.ts";
-import { parsePreferences, type Preferences, type Rest, type RestAnswer, type RestRequest } from "../data/rest/mod.ts";
+import {
+  parsePreferences,
+  type Preferences,
+  type Rest,
+  type RestAnswer,
+  type RestRequest,
+} from "../data/rest/mod.ts";
 import { isPlatformSegment } from "../data/schema/mod.ts";
 import type { CallerParts } from "../functions/callers.ts";
 import { pausedError } from "../functions/invoke.ts";

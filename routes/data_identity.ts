@@ -15,7 +15,11 @@ import {
 import { type CallerParts, readCredential } from "../functions/callers.ts";
 
 /** @throws {AppError} 401 for a bad credential, or none where the app wants one; RESOURCE_NOT_FOUND for a foreign key. */
-export async function dataIdentity(parts: CallerParts, app: App, headers: Headers): Promise<DatabaseIdentity> {
+export async function dataIdentity(
+  parts: CallerParts,
+  app: App,
+  headers: Headers,
+): Promise<DatabaseIdentity> {
   const authorization = headers.get("authorization");
   const credential = await readCredential(parts, app, authorization);
   switch (credential.kind) {
@@ -45,7 +49,10 @@ function simulated(role: string | null, user: string | null): DatabaseIdentity {
       return anonymousIdentity;
     case "user":
       if (id !== "") return userIdentity(id);
-      throw new AppError("REQUEST_ERROR", "X-Butterbase-As-Role: user needs the user's id in X-Butterbase-As-User");
+      throw new AppError(
+        "REQUEST_ERROR",
+        "X-Butterbase-As-Role: user needs the user's id in X-Butterbase-As-User",
+      );
     default:
       throw new AppError("REQUEST_ERROR", `X-Butterbase-As-Role "${role?.slice(0, 64)}" is not a role`, {
         remediation: "Use `anon`, or `user` with X-Butterbase-As-User, or leave the header out.",

@@ -227,14 +227,23 @@ Deno.test("tokens go to pages of the app's origins and to no others, however the
 Deno.test("a provider's own redirect is not followed, least of all to a private address", async () => {
   const app = await OAuthApp.make(p, idp);
   await app.configure("corp");
+  let followed = 0;
   for (const path of ["/token", "/userinfo"]) {
     for (const status of [302, 307, 308]) {
-      idp.instead = { [path]: () => new Response(null, { status, headers: { location: innerUrl() } }) };
-      const { status: answered, body } = await app.signIn("corp");
-      assert.deepEqual([answered, body.error.code], [500, "AUTH_OAUTH_FAILED"], `${path} ${status}`);
+      for (const location of [innerUrl(), `${idp.origin}/good`]) {
+        idp.instead = {
+          [path]: () => new Response(null, { status, headers: { location } }),
+          "/good": () => {
+            followed++;
+            return Response.json({ access_token: "a", token_type: "bearer", ...idp.person });
+          },
+        };
+        const { status: answered, body } = await app.signIn("corp");
+        assert.deepEqual([answered, body.error?.code], [500, "AUTH_OAUTH_FAILED"], `${path} ${status} ${location}`);
+      }
     }
   }
-  assert.equal(innerCalls, 0);
+  assert.deepEqual([innerCalls, followed], [0, 0]);
 });
 
 Deno.test("an endpoint on a private address is refused where it is set, and where it is used", async () => {
@@ -263,7 +272,8 @@ Deno.test("answers that no provider should give end the sign-in in one envelope"
   const app = await OAuthApp.make(p, idp);
   await app.configure("corp");
   const html = () => new Response("<html><script>alert(1)</script></html>", { status: 502, headers: { "content-type": "text/html" } });
-  const big = () => new Response(new Uint8Array(10 * 1024 * 1024), { headers: { "content-type": "application/json" } });
+  const big = () =>
+    Response.json({ access_token: "provider-access-token", ...idp.person, filling: "x".repeat(10 * 1024 * 1024) });
   const token = (body: unknown) => () => Response.json(body);
   const answers: [path: string, answer: () => Response][] = [
     ["/token", html],

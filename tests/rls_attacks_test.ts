@@ -198,3 +198,43 @@ Deno.test("a function's own SQL may speak for another user within its transactio
   }
   assert.equal((await app.as(ownerKey, "select current_user_id() as id")).rows[0].id, null);
 });
+
+Deno.test("over REST each caller has what the policies give, whatever id a row is sent with", async () => {
+  const app = await openWorld();
+  const rest = async (key: string | null, method: string, path: string, body: object | null = null) => {
+    const answer = await p.json(method, `/v1/${app.id}/${path}`, { key, body });
+    return [answer.status, answer.body?.error?.code ?? answer.body];
+  };
+  const [before] = await app.run(everything);
+  const ada = await app.user("ada");
+  const foreign = await (await createSqlApp(p)).user("ada");
+  const denied = [403, "AUTH_RLS_POLICY_VIOLATION"];
+  const missing = [404, "RESOURCE_NOT_FOUND"];
+  assert.deepEqual(await rest(ada, "GET", "notes?select=body"), [200, [{ body: "mine" }]]);
+  assert.deepEqual(await rest(null, "GET", "notes?select=body"), [200, []]);
+  assert.deepEqual(await rest(foreign, "GET", "notes"), [401, "AUTH_INVALID_END_USER_JWT"]);
+  const [, all] = await rest(ownerKey, "GET", "notes?select=id");
+  assert.equal(all.length, 200);
+  assert.deepEqual(await rest(ada, "GET", "parts_of_bob"), [403, "RLS_NOT_ENABLED"]);
+  for (
+    const [caller, refusal] of [[ada, missing], [null, missing], [foreign, [
+      401,
+      "AUTH_INVALID_END_USER_JWT",
+    ]]]
+  ) {
+    assert.deepEqual(await rest(caller as string | null, "GET", "letters/2"), refusal);
+    assert.deepEqual(await rest(caller as string | null, "PATCH", "letters/2", { body: "x" }), refusal);
+    assert.deepEqual(await rest(caller as string | null, "DELETE", "letters/2"), refusal);
+  }
+  assert.deepEqual(await rest(ada, "PATCH", "letters/1", { user_id: "bob" }), denied);
+  assert.deepEqual(await rest(ada, "POST", "letters", { id: 900, user_id: "bob" }), denied);
+  assert.deepEqual(await rest(null, "POST", "notes", { id: 900, user_id: "bob" }), denied);
+  const [status, made] = await rest(ada, "POST", "comments", { id: 900, note_id: 1, user_id: "bob" });
+  assert.deepEqual([status, made], [201, { id: 900, note_id: 1, user_id: "ada" }]);
+  assert.deepEqual(await app.run(everything), [before]);
+
+  await app.run(
+    "create policy sly on letters using (exists (select 1 from letters l where l.id > letters.id))",
+  );
+  assert.deepEqual(await rest(ada, "GET", "letters"), [400, "RLS_INVALID_EXPRESSION"]);
+});

@@ -255,32 +255,3 @@ Deno.test("creations are in the list of migrations with their SQL, and policies 
   assert.equal(former.description, "rls_user_isolation_notes");
   assert.deepEqual(others, []);
 });
-
-Deno.test("over REST each caller has what the policies give, whatever id a row is sent with", async () => {
-  const app = await openNotes();
-  const rest = async (key: string | null, method: string, path = "", body: object | null = null) => {
-    const answer = await p.json(method, `/v1/${app.id}/notes${path}`, { key, body });
-    return [answer.status, answer.body?.error?.code ?? answer.body];
-  };
-  const [asAda, asBob] = [await app.user(ada), await app.user(bob)];
-  assert.deepEqual(await rest(asAda, "GET"), [403, "RLS_NOT_ENABLED"]);
-  await rls(app, "POST", "", { table_name: "notes", user_column: "user_id", public_read_column: "shown" });
-  const bodies = async (key: string | null) => (await rest(key, "GET", "?select=body&order=id"))[1];
-  assert.deepEqual(await bodies(asAda), [{ body: "of ada" }, { body: "of bob" }]);
-  assert.deepEqual(await bodies(asBob), [{ body: "of bob" }]);
-  assert.deepEqual(await bodies(null), [{ body: "of bob" }]);
-  assert.deepEqual(await bodies(ownerKey), [{ body: "of ada" }, { body: "of bob" }]);
-  assert.deepEqual(await bodies(await p.userToken(await p.createApp(), ada)), await bodies(null));
-
-  const [status, made] = await rest(asAda, "POST", "", { user_id: bob, body: "new" });
-  assert.deepEqual([status, made.user_id], [201, ada]);
-  assert.deepEqual(await rest(null, "POST", "", { body: "x" }), [403, "AUTH_RLS_POLICY_VIOLATION"]);
-  assert.deepEqual(await rest(asAda, "PATCH", "/1", { user_id: bob }), [403, "AUTH_RLS_POLICY_VIOLATION"]);
-  assert.deepEqual(await rest(asAda, "PATCH", "/2", { body: "x" }), [404, "RESOURCE_NOT_FOUND"]);
-  assert.deepEqual(await rest(asAda, "DELETE", "/2"), [404, "RESOURCE_NOT_FOUND"]);
-  assert.deepEqual(await rest(null, "DELETE", "/2"), [404, "RESOURCE_NOT_FOUND"]);
-  assert.deepEqual(await bodies(asBob), [{ body: "of bob" }]);
-
-  await app.run("create policy sly on notes using (exists (select 1 from notes n where n.id > notes.id))");
-  assert.deepEqual(await rest(asAda, "GET"), [400, "RLS_INVALID_EXPRESSION"]);
-});

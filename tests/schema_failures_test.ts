@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-explicit-any -- what a route answers is what a test looks at.
 // What stops an apply on its way, what it waits for, and what it leaves then: nothing.
 
 import assert from "node:assert/strict";

@@ -127,6 +127,10 @@ const evil = "1); drop table victim; --";
 const evils = [
   evil,
   "1), add column stolen int default (2",
+  "c > 0); drop table victim; --",
+  "c > 0), add column stolen int check (true",
+  "a + 1) stored, add column stolen int default (2",
+  "int, add column stolen int",
   "1; drop table victim",
   "1) from victim where (true",
   "x'); drop table victim; --",

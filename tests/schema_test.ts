@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-explicit-any -- what a route answers is what a test looks at.
 // The declarative schema over HTTP: what a document makes, what is shown of it, and that applying it again does nothing.
 
 import assert from "node:assert/strict";

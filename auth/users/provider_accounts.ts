@@ -96,6 +96,9 @@ async function linkByAddress(
 ): Promise<EndUserRow> {
   const user = await lockEndUserByEmail(tx, app.id, address.emailKey);
   if (user === null) throw conflict(profile, "the account with its address was just changed");
+  // The same person's other callback may have been quicker.
+  const linked = await lockEndUserByIdentity(tx, identity);
+  if (linked !== null) return linked;
   if (!profile.emailVerified) {
     throw conflict(
       profile,

@@ -6,7 +6,7 @@ import { quoteName } from "../sql/quote.ts";
 import { tableAlias } from "./columns_json.ts";
 import { listValues, splitName, splitTerms, unquoted } from "./comma_list.ts";
 import type { ColumnLookup } from "./column_lookup.ts";
-import { type Comparison, comparisons, isAnyOf, operatorNames, states } from "./operators.ts";
+import { type Comparison, comparisons, isAnyOf, states } from "./operators.ts";
 import { arrayText } from "./values.ts";
 
 export type Condition =
@@ -82,10 +82,7 @@ export class ConditionReader {
       return this.#fault(whole, `"is" is followed by ${[...states.keys()].join(", ")}`);
     }
     const said = text === "" ? "it has no operator" : `there is no operator ${shown(operator || text)}`;
-    return this.#fault(
-      whole,
-      `${said}: write <column>=<operator>.<value> with one of ${operatorNames.join(", ")}`,
-    );
+    return this.#fault(whole, `${said} (write <column>=<operator>.<value>)`);
   }
 
   #fault(filter: string, why: string): undefined {

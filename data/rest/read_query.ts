@@ -6,6 +6,7 @@ import type { Column } from "../catalogue/mod.ts";
 import type { ColumnLookup } from "./column_lookup.ts";
 import { splitName, splitTerms, unquoted } from "./comma_list.ts";
 import { type Condition, ConditionReader } from "./conditions.ts";
+import { operatorNames } from "./operators.ts";
 import type { Preferences } from "./preferences.ts";
 
 export interface OrderTerm {
@@ -47,7 +48,9 @@ export function readQuery(params: URLSearchParams, columns: ColumnLookup, prefer
       `Cannot filter "${columns.table.name}": ${reader.faults.slice(0, 3).join("; ")}`,
       {
         details: { invalidFilters: reader.faults },
-        remediation: "Correct the filters in details.invalidFilters, or leave them out.",
+        remediation: `Correct the filters in details.invalidFilters. The operators are ${
+          operatorNames.join(", ")
+        }.`,
       },
     );
   }

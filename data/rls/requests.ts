@@ -25,7 +25,8 @@ export interface IsolationDraft {
   readonly publicReadColumn: string | null;
 }
 
-const name = z.string("must be a string").min(1, "must not be empty");
+const name = z.string("must be a string").min(1, "must not be empty")
+  .max(longestName, `must have at most ${longestName} characters`);
 const expression = z.string("must be a string").refine(
   (text) => text.trim() !== "",
   "must not be empty: leave it out",

@@ -1,11 +1,10 @@
-// Row-level security of apps' tables. Each change is one transaction, of which nothing stays when PostgreSQL refuses a part
-// or when no end user could use the table afterwards; it has its turn among all changes of the app's schema.
+// Row-level security of apps' tables. Nothing of a change stays when PostgreSQL refuses a part of it, or when policies would
+// go round in a circle, so that no end user could use the table.
 
 import type { App } from "../../apps/app_registry.ts";
 import { AppError } from "../../core/errors.ts";
 import { serviceIdentity } from "../../core/principal.ts";
-import type { AppDatabases, Sql } from "../../db/mod.ts";
-import { readTables, type RunStatement } from "../../db/queries/catalogue.ts";
+import type { RunStatement } from "../../db/queries/catalogue.ts";
 import {
   hasTrigger,
   listPolicies,
@@ -15,37 +14,24 @@ import {
   tablesWithRowSecurity,
   unseenTables,
 } from "../../db/queries/policies.ts";
-import { recordMigration } from "../../db/queries/schema_history.ts";
-import { lockSchema } from "../../db/queries/schema_locks.ts";
-import { type Catalogues, type Column, type Table, tablesFrom } from "../catalogue/mod.ts";
-import { explainLock } from "../schema/locked.ts";
+import {
+  type Change,
+  type ChangeParts,
+  changeTable,
+  columnOf,
+  findPolicy,
+  type Target,
+  wrongType,
+} from "./change.ts";
 import { checkExpression } from "./expression.ts";
-import { faultWarnings, policyFailure, refuseCircle } from "./failure.ts";
+import { faultWarnings, refuseCircle } from "./failure.ts";
 import type { IsolationDraft, PolicyDraft } from "./requests.ts";
 import { policyOf, publicRead, serviceBypass, sqlOf, triggerName, userIsolation } from "./statements.ts";
 
-export interface RowSecurityParts {
-  databases: AppDatabases;
-  catalogues: Catalogues;
-  control: Sql;
-  /** How long a change waits for another one, and then for the table. */
-  waits?: { turnMs: number; tableMs: number };
-}
-
-/** One change under way. */
-interface Change {
-  readonly attempt: string;
-  readonly table: Table;
-  readonly run: RunStatement;
-  execute(...statements: readonly string[]): Promise<void>;
-  /** Adds what was executed to the history. */
-  record(description: string): Promise<void>;
-}
-
-const statementTimeoutMs = 60_000;
+export type RowSecurityParts = Omit<ChangeParts, "waits"> & Partial<Pick<ChangeParts, "waits">>;
 
 export class RowSecurity {
-  readonly #parts: Required<RowSecurityParts>;
+  readonly #parts: ChangeParts;
 
   constructor(parts: RowSecurityParts) {
     this.#parts = { waits: { turnMs: 30_000, tableMs: 4_000 }, ...parts };
@@ -81,19 +67,19 @@ export class RowSecurity {
       const { type } = column;
       if (type !== "uuid" && type !== "text") throw wrongType(change, column, "uuid or text");
       const isolation = userIsolation(name, { name: userColumn, type });
-      const shown = publicReadColumn === null ? [] : publicRead(name, publicReadColumn);
+      const openPolicies = publicReadColumn === null ? [] : publicRead(name, publicReadColumn);
       if (publicReadColumn !== null) {
         const shows = columnOf(change, publicReadColumn);
         if (shows.type !== "boolean") throw wrongType(change, shows, "boolean");
       }
       await change.execute(
         sqlOf.enable(name),
-        ...[isolation, serviceBypass(name), ...shown].flatMap(replaced),
+        ...[isolation, serviceBypass(name), ...openPolicies].flatMap(replaced),
         sqlOf.fillColumn(name, userColumn),
       );
       refuseCircle(await tableFaults(change.run, name), { attempt, table: name });
       await change.record(`rls_user_isolation_${name}`);
-      return { policy: isolation.name, publicRead: shown.map((policy) => policy.name) };
+      return { policy: isolation.name, publicRead: openPolicies.map((policy) => policy.name) };
     });
   }
 
@@ -121,7 +107,7 @@ export class RowSecurity {
 
   /** Puts a policy in the place of the one of that name. @throws {AppError} as createPolicy(), RESOURCE_NOT_FOUND. */
   async replacePolicy(app: App, draft: PolicyDraft): Promise<string[]> {
-    const attempt = `Cannot replace policy "${draft.name}" of table "${draft.table}"`;
+    const attempt = `Cannot replace policy "${shown(draft.name)}" of table "${draft.table}"`;
     await checkExpressions(draft, attempt);
     const target = { attempt, table: draft.table, missing: "RESOURCE_NOT_FOUND" } as const;
     return await this.#change(app, target, async (change) => {
@@ -133,7 +119,7 @@ export class RowSecurity {
 
   /** Deletes a policy; how many the table has left. @throws {AppError} RESOURCE_NOT_FOUND. */
   async deletePolicy(app: App, table: string, name: string): Promise<number> {
-    const attempt = `Cannot delete policy "${name}" of table "${table}"`;
+    const attempt = `Cannot delete policy "${name}" of table "${shown(table)}"`;
     return await this.#change(app, { attempt, table, missing: "RESOURCE_NOT_FOUND" }, async (change) => {
       const names = await findPolicy(change, name);
       await change.execute(sqlOf.dropPolicy(table, name));
@@ -147,7 +133,7 @@ export class RowSecurity {
    * @throws {AppError} RESOURCE_NOT_FOUND when it has none of them.
    */
   async deleteAll(app: App, table: string): Promise<number> {
-    const attempt = `Cannot delete the policies of table "${table}"`;
+    const attempt = `Cannot delete the policies of table "${shown(table)}"`;
     return await this.#change(app, { attempt, table, missing: "RESOURCE_NOT_FOUND" }, async (change) => {
       const { oid: tableOid } = change.table;
       const names = await policyNames(change.run, tableOid);
@@ -163,52 +149,13 @@ export class RowSecurity {
     });
   }
 
-  async #change<Value>(
-    app: App,
-    { attempt, table: name, missing = "VALIDATION_TABLE_NOT_FOUND" }: {
-      attempt: string;
-      table: string;
-      missing?: "VALIDATION_TABLE_NOT_FOUND" | "RESOURCE_NOT_FOUND";
-    },
-    work: (change: Change) => Promise<Value>,
-  ): Promise<Value> {
-    const { databases, catalogues, control, waits } = this.#parts;
-    const { databaseName } = app;
-    const transaction = await databases.begin(databaseName, serviceIdentity, { statementTimeoutMs });
-    const run: RunStatement = (statement) => transaction.query(statement);
-    const done: string[] = [];
-    let table: Table | undefined;
-    let value: Value;
-    try {
-      await lockSchema(run, waits);
-      table = tablesFrom(await readTables(run, "public")).get(name);
-      if (table === undefined) throw new AppError(missing, `${attempt}: the app has no such table`);
-      value = await work({
-        attempt,
-        table,
-        run,
-        async execute(...statements) {
-          for (const text of statements) {
-            await run({ text, parameters: [] });
-            done.push(text);
-          }
-        },
-        async record(description) {
-          await recordMigration(run, { description, sql: done.map((text) => `${text};`).join("\n") });
-        },
-      });
-      await transaction.commit();
-    } catch (error) {
-      throw await explainLock(error, { control, databaseName, table: table ?? null, attempt }) ??
-        policyFailure(error, attempt);
-    } finally {
-      // After a commit it does nothing.
-      await transaction.rollback();
-    }
-    await catalogues.changed(app.id);
-    return value;
+  #change<Value>(app: App, target: Target, work: (change: Change) => Promise<Value>): Promise<Value> {
+    return changeTable(app, { ...this.#parts, ...target }, work);
   }
 }
+
+/** A name from a path, which may be longer than any that exists. */
+const shown = (name: string) => name.slice(0, 100);
 
 function replaced(policy: Parameters<typeof sqlOf.createPolicy>[0]): string[] {
   return [sqlOf.dropPolicy(policy.table, policy.name), sqlOf.createPolicy(policy)];
@@ -232,31 +179,4 @@ async function warningsOf({ run, table, attempt }: Change, { name, role }: Polic
     ),
     ...faultWarnings(faults, { table: table.name, role }),
   ];
-}
-
-/** The table's policies, of which the named one is one. */
-async function findPolicy({ run, table, attempt }: Change, name: string): Promise<string[]> {
-  const names = await policyNames(run, table.oid);
-  if (!names.includes(name)) {
-    throw new AppError("RESOURCE_NOT_FOUND", `${attempt}: the table has no such policy`, {
-      remediation: "GET /v1/{app}/rls lists the policies.",
-    });
-  }
-  return names;
-}
-
-function columnOf({ table, attempt }: Change, name: string): Column {
-  const column = table.columns.get(name);
-  if (column !== undefined) return column;
-  throw new AppError("VALIDATION_COLUMN_NOT_FOUND", `${attempt}: the table has no column "${name}"`, {
-    details: { table: table.name, column: name },
-  });
-}
-
-function wrongType({ attempt, table }: Change, { name, type }: Column, wanted: string): AppError {
-  return new AppError(
-    "VALIDATION_INVALID_TYPE",
-    `${attempt}: column "${name}" must be of type ${wanted}: it is ${type}`,
-    { details: { table: table.name, column: name, type } },
-  );
 }

@@ -24,5 +24,7 @@ Deno.serve({ port: Number(port), hostname: "127.0.0.1", onListen() {} }, async (
   const connection = connections[next++ % connections.length] as Connection;
   const reply = await connection.send(new Outgoing().bind("list", []).execute().sync(), 1)[0];
   const [row] = rowValues({ data: reply?.results[0]?.data ?? new Uint8Array(0) });
-  return new Response(row?.[0] as Uint8Array<ArrayBuffer>, { headers: { "content-type": "application/json" } });
+  return new Response(row?.[0] as Uint8Array<ArrayBuffer>, {
+    headers: { "content-type": "application/json" },
+  });
 });

@@ -8,13 +8,21 @@ import { startPeer } from "../servers.ts";
 import { inTurn, rounds } from "../statistics.ts";
 import { openWorld } from "../world.ts";
 
-const types = { id: "bigint", name: "text", done: "boolean", price: "numeric(10,2)", at: "timestamp with time zone" };
+const types = {
+  id: "bigint",
+  name: "text",
+  done: "boolean",
+  price: "numeric(10,2)",
+  at: "timestamp with time zone",
+};
 const columns = Object.entries(types).map(([name, type]) => [name, { name, type } as Column] as const);
 
 const make = `export default async function handler(_req, ctx) {
   await ctx.db.asService(async (db) => {
     await db.query("create table items (${
-  Object.entries(types).map(([name, type]) => `${name} ${type}${name === "id" ? " primary key" : ""}`).join(", ")
+  Object.entries(types).map(([name, type]) => `${name} ${type}${name === "id" ? " primary key" : ""}`).join(
+    ", ",
+  )
 })");
     await db.query("insert into items select i, 'name ' || i, i % 2 = 0, i * 1.5, now() from generate_series(1, 10000) i");
     await db.query("alter table items enable row level security");
@@ -33,8 +41,12 @@ export async function listRows(): Promise<Row[]> {
   );
   await using bare = await startPeer("bare_list.ts", world.databaseUrl, world.app, text);
   const target = `${world.ours.origin}/v1/${world.app}/items?limit=50`;
-  const [ours, peers] = await Promise.all([target, bare.origin].map(async (url) => (await fetch(url)).text()));
-  if (ours !== peers || JSON.parse(ours ?? "").length !== 50) throw new Error(`The pages differ: ${ours} and ${peers}`);
+  const [ours, peers] = await Promise.all(
+    [target, bare.origin].map(async (url) => (await fetch(url)).text()),
+  );
+  if (ours !== peers || JSON.parse(ours ?? "").length !== 50) {
+    throw new Error(`The pages differ: ${ours} and ${peers}`);
+  }
   const at = (connections: number, seconds: number) => ({
     ours: () => load(target, { connections, seconds }),
     bare: () => load(`${bare.origin}/`, { connections, seconds }),
