@@ -131,3 +131,16 @@ export type Outcome =
     | { kind: "stopped"; reason: StopReason; limit: number | null; used: number | null }
   )
   & { report: Promise<RunReport> };
+
+/** Whole bodies longer than this have their buffer for themselves: no read is as long. */
+const sharedBytes = 256 * 1024;
+
+const transfer = Function.prototype.call.bind(ArrayBuffer.prototype.transfer);
+
+/**
+ * Gives the memory of a whole body back now. Left to the garbage collector, a few long ones look like so much memory that
+ * it starts a full collection. Short ones may share their buffer with others, and stay.
+ */
+export function releaseBody(body: unknown): void {
+  if (body instanceof Uint8Array && body.length > sharedBytes) transfer(body.buffer, 0);
+}

@@ -2,7 +2,7 @@
 // run has broken a limit it takes no more, lets the others finish while it still answers, and is killed.
 
 import { AppError } from "../core/errors.ts";
-import type { ConsoleEntry, ReportedError, StopReason } from "../core/invocation.ts";
+import { type ConsoleEntry, releaseBody, type ReportedError, type StopReason } from "../core/invocation.ts";
 import type { Clock } from "../core/clock.ts";
 import type { QuotaLimits } from "../core/quotas.ts";
 import { CpuWatch } from "./cpu_watch.ts";
@@ -255,6 +255,8 @@ export class Host {
   #finished(run: Run, payload: Bytes): void {
     run.cpuMs = Number(this.#responded(run, payload)) || 0;
     this.#endRun(run);
+    // The worker had the whole of it, and the run is not sent again.
+    releaseBody(run.job.request.body);
   }
 
   /** Hands the answer on; what the worker says of its CPU time, if it does. */

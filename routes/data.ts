@@ -7,13 +7,7 @@ import type { AppRegistry } from "../apps/app_registry.ts";
 import type { Apps } from "../apps/apps.ts";
 import { AppError } from "../core/errors.ts";
 import type { RequestId } from "../core/ids.ts";
-import {
-  parsePreferences,
-  type Preferences,
-  type Rest,
-  type RestAnswer,
-  type RestRequest,
-} from "../data/rest/mod.ts";
+import { parsePreferences, type Rest, type RestAnswer, type RestRequest } from "../data/rest/mod.ts";
 import { isPlatformSegment } from "../data/schema/mod.ts";
 import type { CallerParts } from "../functions/callers.ts";
 import { pausedError } from "../functions/invoke.ts";
@@ -22,6 +16,7 @@ import { dataIdentity } from "./data_identity.ts";
 import type { Env } from "./env.ts";
 import type { AnswerError } from "./error_response.ts";
 import { requestIdOf } from "./middleware/request_id.ts";
+import { decodeSegment } from "./path_segment.ts";
 
 export interface DataParts extends CallerParts {
   registry: AppRegistry;
@@ -62,7 +57,7 @@ export function dataRoutes(data: Data): Hono<Env> {
 async function answer(parts: DataParts, request: Request, requestId: RequestId): Promise<Response> {
   const { method, url, headers } = request;
   const [, appId = "", tableText = "", idText, search = ""] = pathForm.exec(url) ?? [];
-  const table = decoded(tableText);
+  const table = decodeSegment(tableText);
   if (isPlatformSegment(table)) throw noSuchRoute(method, url);
   const app = await parts.registry.find(appId);
   if (app === null) throw appNotFound(appId);
@@ -75,13 +70,12 @@ async function answer(parts: DataParts, request: Request, requestId: RequestId):
   const asked: RestRequest = { app: ready, identity, table, params, prefer };
   const { status, body, more = {} } = idText === undefined
     ? await ofCollection(parts.rest, asked, request)
-    : await ofRow(parts.rest, asked, decoded(idText), request);
+    : await ofRow(parts.rest, asked, decodeSegment(idText), request);
   return new Response(method === "HEAD" ? null : body, {
     status,
     headers: {
       ...(body === null ? {} : { "content-type": "application/json" }),
       ...more,
-      ...applied(prefer),
       "x-request-id": requestId,
     },
   });
@@ -156,20 +150,6 @@ function contentRange({ counted }: RestAnswer, params: URLSearchParams): Record<
   const offset = Math.max(0, Number.parseInt(params.get("offset") ?? "0", 10) || 0);
   const range = counted.rows === 0 ? "*" : `${offset}-${offset + counted.rows - 1}`;
   return { "content-range": `${range}/${counted.total}` };
-}
-
-function applied(prefer: Preferences): Record<string, string> {
-  const followed = Object.entries(prefer).map(([name, value]) => `${name}=${value}`);
-  return followed.length === 0 ? {} : { "preference-applied": followed.join(", ") };
-}
-
-function decoded(segment: string): string {
-  if (!segment.includes("%")) return segment;
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment;
-  }
 }
 
 function noSuchRoute(method: string, url: string): AppError {

@@ -6,7 +6,7 @@ import { appNotFound } from "../apps/access.ts";
 import type { AppRegistry } from "../apps/app_registry.ts";
 import type { RequestId } from "../core/ids.ts";
 import { isoTime } from "../core/iso_time.ts";
-import type { InvocationResponse, TriggerContext } from "../core/invocation.ts";
+import { type InvocationResponse, releaseBody, type TriggerContext } from "../core/invocation.ts";
 import { admit, type CallerParts, noCredential, readCredential } from "../functions/callers.ts";
 import { requestHeaders, responseHeaders } from "../functions/forwarded_headers.ts";
 import type { FunctionRegistry } from "../functions/function_registry.ts";
@@ -19,6 +19,7 @@ import type { Env } from "./env.ts";
 import type { AnswerError } from "./error_response.ts";
 import { requestIdOf } from "./middleware/request_id.ts";
 import { boundedBody } from "./bounded_body.ts";
+import { decodeSegment } from "./path_segment.ts";
 
 export interface FnParts extends CallerParts {
   apps: AppRegistry;
@@ -110,7 +111,10 @@ async function invokePublic(
   const answered = responseHeaders(answer.headers, answer.body instanceof ReadableStream);
   answered.push(["x-request-id", requestId]);
   if (method === "HEAD") return await headOf(answer, answered);
-  return new Response(answer.body, { status: answer.status, headers: answered });
+  const response = new Response(answer.body, { status: answer.status, headers: answered });
+  // The response has a copy of its own.
+  releaseBody(answer.body);
+  return response;
 }
 
 /** `Headers` joins those of the same name, so the first is all. */
@@ -134,14 +138,5 @@ function splitPath(url: string): { appId: string; name: string; subPath: string;
   const [, v1 = "", appId = "", fn = "", name = ""] = path.split("/", 5);
   // Any segment may have been sent percent-encoded.
   const subPath = path.slice(v1.length + appId.length + fn.length + name.length + 4);
-  return { appId, name: decoded(name), subPath, search: query < 0 ? "" : url.slice(query) };
-}
-
-function decoded(name: string): string {
-  if (!name.includes("%")) return name;
-  try {
-    return decodeURIComponent(name);
-  } catch {
-    return name;
-  }
+  return { appId, name: decodeSegment(name), subPath, search: query < 0 ? "" : url.slice(query) };
 }

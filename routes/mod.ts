@@ -33,6 +33,7 @@ import { cors } from "./middleware/cors.ts";
 import { createPlatformAuth } from "./middleware/platform_auth.ts";
 import { requestId, requestIdOf } from "./middleware/request_id.ts";
 import { rlsRoutes } from "./rls.ts";
+import { secureRoutes } from "./secure.ts";
 import { schemaRoutes } from "./schema.ts";
 import { oauthRoutes } from "./oauth.ts";
 import { oauthConfigRoutes } from "./oauth_config.ts";
@@ -106,6 +107,7 @@ export function createRoutes(parts: RoutesParts): Routes {
   routes.route("/", userAdminRoutes({ auth, ...parts.endUsers }));
   routes.route("/", schemaRoutes({ auth, schemas: parts.schemas, apiBase }));
   routes.route("/", rlsRoutes({ auth, rls: parts.rls }));
+  routes.route("/", secureRoutes({ auth, apps, rls: parts.rls }));
   routes.route("/", oauthRoutes({ registry, limits: parts.endUsers.limits, ip, ...parts.oauth }));
   routes.route("/", oauthConfigRoutes({ auth, ...parts.oauth }));
   const data = createData({ keys, tokens, registry, apps, rest: parts.rest, answerError });

@@ -46,7 +46,17 @@ Deno.test.afterAll(async () => {
   await p[Symbol.asyncDispose]();
 });
 
-for (const page of ["README.md", "docs/functions.md", "docs/schema.md", "docs/rls.md", "docs/end_users.md"]) {
+for (
+  const page of [
+    "README.md",
+    "docs/functions.md",
+    "docs/schema.md",
+    "docs/rls.md",
+    "docs/rest.md",
+    "docs/end_users.md",
+    "docs/oauth.md",
+  ]
+) {
   Deno.test(`the functions of ${page} are deployed, and its commands print what it says`, async () => {
     const fences = await fencesOf(page);
     const app = await p.createApp();

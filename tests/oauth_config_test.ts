@@ -23,7 +23,9 @@ const place = (app: string, provider = "") => `/v1/${app}/auth/oauth-config${pro
 Deno.test("a provider is set up with what the platform knows of it, and read in the forms that clients read", async () => {
   const app = await OAuthApp.make(p, idp);
   const redirect_uris = [app.callback("google")];
-  const made = await p.json("POST", place(app.id), { body: { provider: "google", ...client, redirect_uris } });
+  const made = await p.json("POST", place(app.id), {
+    body: { provider: "google", ...client, redirect_uris },
+  });
   assert.equal(made.status, 200);
   const { message, config, ...spread } = made.body;
   assert.ok(message.length > 0);
@@ -124,7 +126,9 @@ Deno.test("secrets are sealed, bound to their place, and never told; Apple's key
   assert.ok(keyLine.length > 20 && !everything.includes(keyLine) && !everything.includes("PRIVATE KEY"));
   assert.ok(!everything.includes("very-secret"));
 
-  await p.json("PATCH", place(app.id, "apple"), { body: { provider_metadata: { ...apple, privateKey: null } } });
+  await p.json("PATCH", place(app.id, "apple"), {
+    body: { provider_metadata: { ...apple, privateKey: null } },
+  });
   assert.equal((await app.signIn("apple")).status, 500);
 
   await p.sql`
@@ -184,7 +188,9 @@ Deno.test("each mistake names its field, and stores nothing", async () => {
     ["provider_metadata.privateKey", { provider_metadata: { privateKey: "no key" } }],
     ["provider_metadata.pkce", { provider_metadata: { pkce: "no" } }],
     ["provider_metadata.jwks_uri", { provider_metadata: { jwks_uri: "http://idp.example.com/" } }],
-    ["provider_metadata.token_endpoint_auth_method", { provider_metadata: { token_endpoint_auth_method: "none" } }],
+    ["provider_metadata.token_endpoint_auth_method", {
+      provider_metadata: { token_endpoint_auth_method: "none" },
+    }],
   ];
   for (const [path, fields] of mistakes) {
     const { status, body } = await p.json("POST", place(app.id), { body: { ...good, ...fields } });
@@ -195,9 +201,15 @@ Deno.test("each mistake names its field, and stores nothing", async () => {
   }
   assert.deepEqual((await p.json("GET", place(app.id))).body.configs, []);
   await app.configure("corp");
-  for (const body of [{}, { unknown: 1 }, { enabled: "yes" }, { redirect_uris: ["x"] }, { client_id: null }, []]) {
+  for (
+    const body of [{}, { unknown: 1 }, { enabled: "yes" }, { redirect_uris: ["x"] }, { client_id: null }, []]
+  ) {
     const answer = await p.json("PATCH", place(app.id, "corp"), { body: JSON.stringify(body) });
-    assert.deepEqual([answer.status, answer.body.error?.code], [400, "VALIDATION_INVALID_SCHEMA"], JSON.stringify(body));
+    assert.deepEqual(
+      [answer.status, answer.body.error?.code],
+      [400, "VALIDATION_INVALID_SCHEMA"],
+      JSON.stringify(body),
+    );
   }
 });
 

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { Browser } from "./harness/browser.ts";
-import { goodPassword, newEmail, TestUsers } from "./harness/end_users.ts";
+import { goodPassword, newEmail, newIp, TestUsers } from "./harness/end_users.ts";
 import { client, IdentityProvider, openAddress } from "./harness/identity_provider.ts";
 import { answerOf, appPage, OAuthApp } from "./harness/oauth.ts";
 import { startTestPlatform, type TestPlatform } from "./harness/platform.ts";
@@ -24,7 +24,13 @@ Deno.test.beforeEach(() => {
   idp.instead = {};
   idp.addresses = [];
   idp.idToken = (claims) => idp.sign(claims);
-  idp.person = { sub: "p-1", email: "ada@example.com", email_verified: true, name: "Ada", picture: "https://pic.example/a" };
+  idp.person = {
+    sub: "p-1",
+    email: "ada@example.com",
+    email_verified: true,
+    name: "Ada",
+    picture: "https://pic.example/a",
+  };
 });
 
 Deno.test("a sign-in goes to the provider and comes back to the app's page with tokens in its query", async () => {
@@ -33,7 +39,10 @@ Deno.test("a sign-in goes to the provider and comes back to the app's page with 
   const browser = new Browser();
   const begun = await app.begin(browser, "corp", { redirect_to: appPage });
   assert.equal(begun.status, 302);
-  assert.deepEqual([begun.headers.get("cache-control"), begun.headers.get("referrer-policy")], ["no-store", "no-referrer"]);
+  assert.deepEqual([begun.headers.get("cache-control"), begun.headers.get("referrer-policy")], [
+    "no-store",
+    "no-referrer",
+  ]);
   const there = new URL(begun.location as string);
   assert.equal(`${there.origin}${there.pathname}`, `${idp.origin}/authorize`);
   const { state = "", code_challenge = "", ...query } = Object.fromEntries(there.searchParams);
@@ -47,9 +56,14 @@ Deno.test("a sign-in goes to the provider and comes back to the app's page with 
     code_challenge_method: "S256",
   });
   const [cookie] = begun.headers.getSetCookie();
-  assert.match(cookie ?? "", /^bb_oauth_[\w-]{12}=[\w-]{43}; Max-Age=600; Path=\/auth\/app_\w+\/oauth\/corp\/callback; HttpOnly; SameSite=Lax$/);
+  assert.match(
+    cookie ?? "",
+    /^bb_oauth_[\w-]{12}=[\w-]{43}; Max-Age=600; Path=\/auth\/app_\w+\/oauth\/corp\/callback; HttpOnly; SameSite=Lax$/,
+  );
 
-  const back = await answerOf(await browser.go((await browser.go(there.href)).headers.get("location") as string));
+  const back = await answerOf(
+    await browser.go((await browser.go(there.href)).headers.get("location") as string),
+  );
   assert.equal(back.status, 302);
   const page = new URL(back.location as string);
   assert.equal(`${page.origin}${page.pathname}${page.hash}`, "https://app.example.com/welcome#top");
@@ -72,7 +86,13 @@ Deno.test("without redirect_to the callback answers as a login does", async () =
   await app.configure("corp");
   const { status, body } = await app.signIn("corp");
   assert.equal(status, 200);
-  assert.deepEqual(Object.keys(body).sort(), ["access_token", "expires_in", "refresh_token", "token_type", "user"]);
+  assert.deepEqual(Object.keys(body).sort(), [
+    "access_token",
+    "expires_in",
+    "refresh_token",
+    "token_type",
+    "user",
+  ]);
   const { id, ...user } = body.user;
   assert.deepEqual(user, {
     email: "ada@example.com",
@@ -87,136 +107,22 @@ Deno.test("without redirect_to the callback answers as a login does", async () =
 Deno.test("the app's post-auth hook is told of the sign-in, and a paused app still signs in", async () => {
   const app = await OAuthApp.make(p, idp);
   await app.configure("corp");
-  await p.deploy(app.id, "hook", `export default async (req) => { console.log(JSON.stringify(await req.json())); return new Response(); }`);
+  await p.deploy(
+    app.id,
+    "hook",
+    `export default async (req) => { console.log(JSON.stringify(await req.json())); return new Response(); }`,
+  );
   await p.json("PATCH", `/v1/${app.id}/config/auth-hooks`, { body: { post_auth_function: "hook" } });
   await p.json("PATCH", `/v1/${app.id}/config/pause`, { body: { paused: true } });
   assert.equal((await app.signIn("corp")).status, 200);
   const [line] = await p.logs(app.id, "hook");
   const { event, provider, isNewUser, user } = JSON.parse(line.consoleLogs[0].message);
-  assert.deepEqual([event, provider, isNewUser, user.email], ["oauth_login", "corp", true, "ada@example.com"]);
-});
-
-interface KindCase {
-  person: Record<string, unknown>;
-  addresses?: unknown;
-  fields?: object;
-  user: [email: string, verified: boolean, name: string | null, picture: string | null];
-  /** Looks at what the provider was asked. */
-  asked?: (asked: IdentityProvider["asked"]) => void;
-}
-
-const verifier = (asked: IdentityProvider["asked"]) => asked.find(({ path }) => path === "/token")?.form.get("code_verifier");
-const paths = (asked: IdentityProvider["asked"]) => asked.map(({ path }) => path).filter((path) => path !== "/jwks");
-const authorize = (asked: IdentityProvider["asked"]) => asked.find(({ path }) => path === "/authorize")?.query ?? new URLSearchParams();
-
-const kinds: Record<string, () => KindCase> = {
-  google: () => ({
-    person: { sub: "g1", email: "ada@example.com", email_verified: true, name: "Ada", picture: "https://pic.example/g" },
-    fields: { provider_metadata: { issuer: idp.origin, jwks_uri: idp.jwks } },
-    user: ["ada@example.com", true, "Ada", "https://pic.example/g"],
-    asked: (asked) => {
-      assert.deepEqual(paths(asked), ["/authorize", "/token"]);
-      const query = authorize(asked);
-      assert.deepEqual([query.get("scope"), query.get("access_type")], ["openid email profile", "offline"]);
-      assert.match(query.get("nonce") ?? "", /^[\w-]{43}$/);
-      assert.match(verifier(asked) ?? "", /^[\w-]{43}$/);
-    },
-  }),
-  github: () => ({
-    person: { id: 7, login: "ada", name: null, email: null, avatar_url: "https://pic.example/h" },
-    addresses: [
-      { email: "second@example.com", primary: false, verified: true },
-      { email: "first@example.com", primary: true, verified: true },
-    ],
-    user: ["first@example.com", true, "ada", "https://pic.example/h"],
-    asked: (asked) => {
-      assert.deepEqual(paths(asked), ["/authorize", "/token", "/userinfo", "/userinfo/emails"]);
-      assert.equal(authorize(asked).get("scope"), "user:email");
-      assert.ok(asked.every(({ path, headers }) => path === "/authorize" || headers.get("user-agent")));
-    },
-  }),
-  discord: () => ({
-    person: { id: "80351110224678912", username: "ada", global_name: "Ada", avatar: "8342", email: "ada@example.com", verified: true },
-    user: ["ada@example.com", true, "Ada", "https://cdn.discordapp.com/avatars/80351110224678912/8342.png"],
-  }),
-  facebook: () => ({
-    person: { id: "9", name: "Ada", email: "ada@example.com", picture: { data: { url: "https://pic.example/f" } } },
-    user: ["ada@example.com", false, "Ada", "https://pic.example/f"],
-    asked: (asked) => {
-      assert.equal(authorize(asked).get("scope"), "email,public_profile");
-      assert.equal(asked.at(-1)?.query.get("fields"), "id,email,name,first_name,last_name,picture");
-    },
-  }),
-  linkedin: () => ({
-    person: { sub: "l1", email: "ada@example.com", email_verified: true, name: "Ada" },
-    fields: { provider_metadata: { issuer: idp.origin, jwks_uri: idp.jwks } },
-    user: ["ada@example.com", true, "Ada", null],
-    asked: (asked) => {
-      assert.deepEqual(paths(asked), ["/authorize", "/token"]);
-      assert.deepEqual([authorize(asked).get("nonce"), verifier(asked)], [null, null]);
-    },
-  }),
-  microsoft: () => ({
-    person: { id: "m1", mail: null, userPrincipalName: "ada@example.com", displayName: "Ada" },
-    user: ["ada@example.com", false, "Ada", null],
-  }),
-  apple: () => ({
-    person: { sub: "a1", email: "ada@example.com", email_verified: "true" },
-    fields: {
-      client_secret: "",
-      provider_metadata: {
-        issuer: idp.origin,
-        jwks_uri: idp.jwks,
-        teamId: "TEAM1",
-        keyId: "KEY1",
-        privateKey: idp.applePrivateKey,
-      },
-    },
-    user: ["ada@example.com", true, "ada", null],
-    asked: (asked) => {
-      const query = authorize(asked);
-      assert.deepEqual([query.get("response_type"), query.get("response_mode")], ["code id_token", "form_post"]);
-      assert.match(query.get("nonce") ?? "", /^[\w-]{43}$/);
-    },
-  }),
-  x: () => ({
-    person: { data: { id: "5", name: "Ada", username: "ada_l", profile_image_url: "https://pic.example/x" } },
-    user: ["ada_l@users.noreply.x.local", false, "Ada", "https://pic.example/x"],
-    asked: (asked) => {
-      assert.match(asked.find(({ path }) => path === "/token")?.headers.get("authorization") ?? "", /^Basic /);
-      assert.equal(asked.at(-1)?.query.get("user.fields"), "profile_image_url");
-      assert.match(verifier(asked) ?? "", /^[\w-]{43}$/);
-    },
-  }),
-};
-
-for (const [provider, kind] of Object.entries(kinds)) {
-  Deno.test(`${provider}: the profile is read as this provider gives it`, async () => {
-    const { person, addresses = [], fields = {}, user, asked } = kind();
-    const app = await OAuthApp.make(p, idp);
-    await app.configure(provider, fields);
-    [idp.person, idp.addresses] = [person, addresses];
-    const answer = await app.signIn(provider, { query: { redirect_to: "https://app.example.com/" } });
-    assert.equal(answer.status, 302, JSON.stringify(answer.body));
-    const token = new URL(answer.location as string).searchParams.get("access_token") ?? "";
-    const me = await app.me(token);
-    assert.deepEqual([me.email, me.email_verified, me.display_name, me.avatar_url, me.provider], [...user, provider]);
-    asked?.(idp.asked);
-  });
-}
-
-Deno.test("an address that the provider does not vouch for stays unverified: discord, github, and without any", async () => {
-  const app = await OAuthApp.make(p, idp);
-  await app.configure("discord");
-  await app.configure("github");
-  idp.person = { id: "1", username: "eve", email: "eve@example.com", verified: false };
-  assert.equal((await app.signIn("discord")).body.user.email_verified, false);
-  idp.person = { id: "2", username: "mute" };
-  const { email, email_verified } = (await app.signIn("discord")).body.user;
-  assert.deepEqual([email, email_verified], ["2@users.noreply.discord.local", false]);
-  idp.person = { id: 3, login: "zoe", email: "zoe@example.com" };
-  idp.addresses = [{ email: "zoe@example.com", primary: true, verified: false }];
-  assert.equal((await app.signIn("github")).body.user.email_verified, false);
+  assert.deepEqual([event, provider, isNewUser, user.email], [
+    "oauth_login",
+    "corp",
+    true,
+    "ada@example.com",
+  ]);
 });
 
 Deno.test("a verified address leads to the account that has it; an unverified one is a conflict and changes nothing", async () => {
@@ -229,7 +135,11 @@ Deno.test("a verified address leads to the account that has it; an unverified on
   for (const claim of [false, undefined, null, "yes", 1]) {
     idp.person["email_verified"] = claim;
     const refused = await app.signIn("corp", { query: { redirect_to: appPage } });
-    assert.deepEqual([refused.status, refused.body.error.code, refused.location], [409, "RESOURCE_CONFLICT", null]);
+    assert.deepEqual([refused.status, refused.body.error.code, refused.location], [
+      409,
+      "RESOURCE_CONFLICT",
+      null,
+    ]);
     assert.equal(refused.body.error.details.reason, "oauth_identity_already_linked");
   }
   assert.equal((await users.post("login", { email, password: goodPassword })).status, 200);
@@ -261,7 +171,11 @@ Deno.test("each refusal of the start has the status of the contract and sends th
   ];
   for (const [provider, query, status, code] of cases) {
     const answer = await app.begin(new Browser(), provider, query);
-    assert.deepEqual([answer.status, answer.body.error.code, answer.location], [status, code, null], provider);
+    assert.deepEqual(
+      [answer.status, answer.body.error.code, answer.location],
+      [status, code, null],
+      provider,
+    );
     assert.ok(answer.body.error.remediation.length > 0);
   }
   const right = await app.begin(new Browser(), "corp", { redirect_uri: app.callback("corp") });
@@ -283,30 +197,54 @@ Deno.test("each refusal of the callback has the status of the contract, and none
     return await answerOf(await browser.go(url.href));
   }
   const cases: [string, (url: URL) => void | Promise<void>, number, string][] = [
-    ["said no", (url) => {
-      url.searchParams.delete("code");
-      url.searchParams.set("error", "access_denied");
-      url.searchParams.set("error_description", "<b>no\u0000</b>");
-    }, 400, "AUTH_OAUTH_DENIED"],
+    [
+      "said no",
+      (url) => {
+        url.searchParams.delete("code");
+        url.searchParams.set("error", "access_denied");
+        url.searchParams.set("error_description", "<b>no\u0000</b>");
+      },
+      400,
+      "AUTH_OAUTH_DENIED",
+    ],
     ["no code", (url) => url.searchParams.delete("code"), 400, "AUTH_OAUTH_DENIED"],
     ["no state", (url) => url.searchParams.delete("state"), 400, "AUTH_OAUTH_STATE_INVALID"],
     ["bad state", (url) => url.searchParams.set("state", "x\0y"), 400, "AUTH_OAUTH_STATE_INVALID"],
-    ["unknown state", (url) => url.searchParams.set("state", "A".repeat(32)), 400, "AUTH_OAUTH_STATE_INVALID"],
+    [
+      "unknown state",
+      (url) => url.searchParams.set("state", "A".repeat(32)),
+      400,
+      "AUTH_OAUTH_STATE_INVALID",
+    ],
     ["two codes", (url) => url.searchParams.append("code", "other"), 400, "AUTH_OAUTH_DENIED"],
     ["wrong code", (url) => url.searchParams.set("code", "guessed"), 500, "AUTH_OAUTH_FAILED"],
-    ["expired", async () => {
-      await p.sql`update oauth_sign_ins set expires_at = now() where app_id = ${app.id}`;
-    }, 400, "AUTH_OAUTH_STATE_INVALID"],
-    ["origin withdrawn", async () => {
-      await p.json("PATCH", `/v1/${app.id}/config/cors`, { body: { allowed_origins: ["https://other.example"] } });
-    }, 400, "VALIDATION_INVALID_INPUT"],
+    [
+      "expired",
+      async () => {
+        await p.sql`update oauth_sign_ins set expires_at = now() where app_id = ${app.id}`;
+      },
+      400,
+      "AUTH_OAUTH_STATE_INVALID",
+    ],
+    [
+      "origin withdrawn",
+      async () => {
+        await p.json("PATCH", `/v1/${app.id}/config/cors`, {
+          body: { allowed_origins: ["https://other.example"] },
+        });
+      },
+      400,
+      "VALIDATION_INVALID_INPUT",
+    ],
   ];
   for (const [name, change, status, code] of cases) {
     const answer = await back(change);
     assert.deepEqual([answer.status, answer.body.error?.code, answer.location], [status, code, null], name);
     assert.doesNotMatch(answer.body.error.message, /[^\x20-\x7e]/, name);
   }
-  await p.json("PATCH", `/v1/${app.id}/config/cors`, { body: { allowed_origins: ["https://app.example.com"] } });
+  await p.json("PATCH", `/v1/${app.id}/config/cors`, {
+    body: { allowed_origins: ["https://app.example.com"] },
+  });
   const gone = await back(async () => {
     await p.json("DELETE", `/v1/${app.id}/auth/oauth-config/corp`);
   });
@@ -317,11 +255,17 @@ Deno.test("each refusal of the callback has the status of the contract, and none
 Deno.test("the callback takes a form by POST, and nothing else", async () => {
   const app = await OAuthApp.make(p, idp);
   await app.configure("corp");
-  for (const [type, body, status] of [["application/json", "{}", 400], ["application/x-www-form-urlencoded", "a=1", 400], [
-    "application/x-www-form-urlencoded",
-    `code=${"x".repeat(70_000)}`,
-    413,
-  ]] as const) {
+  for (
+    const [type, body, status] of [["application/json", "{}", 400], [
+      "application/x-www-form-urlencoded",
+      "a=1",
+      400,
+    ], [
+      "application/x-www-form-urlencoded",
+      `code=${"x".repeat(70_000)}`,
+      413,
+    ]] as const
+  ) {
     const answer = await p.json("POST", `/auth/${app.id}/oauth/corp/callback`, {
       key: null,
       headers: { "content-type": type },
@@ -338,4 +282,22 @@ Deno.test("a user whom the owner blocked cannot come in by a provider", async ()
   await p.json("PATCH", `/v1/${app.id}/admin/auth/users/${user.id}`, { body: { blocked: true } });
   const answer = await app.signIn("corp", { query: { redirect_to: appPage } });
   assert.deepEqual([answer.status, answer.location], [403, null]);
+});
+
+Deno.test("who begins too many sign-ins from one address has to wait; others do not", async () => {
+  const app = await OAuthApp.make(p, idp);
+  await app.configure("corp");
+  const begin = (ip: string) =>
+    p.request("GET", `/auth/${app.id}/oauth/corp`, {
+      key: null,
+      headers: { "x-forwarded-for": ip },
+      redirect: "manual",
+    });
+  const [ip, other] = [newIp(), newIp()];
+  assert.equal((await begin(ip)).status, 302);
+  await p.sql`update rate_windows set count = 300 where key like ${`${app.id} oauth ip ${ip}%`}`;
+  const refused = await begin(ip);
+  assert.deepEqual([refused.status, (await refused.json()).error.code], [429, "QUOTA_RATE_LIMIT"]);
+  assert.match(refused.headers.get("retry-after") ?? "", /^\d+$/);
+  assert.equal((await begin(other)).status, 302);
 });

@@ -104,7 +104,8 @@ export class OAuthSignIn {
     name: string,
     { redirect, cookie }: { redirect: URLSearchParams; cookie: (name: string) => string | undefined },
   ): Promise<Finished> {
-    const { sql, settings, users, fetch: guarded, patience = { answerMs: 10_000, wholeMs: 25_000 } } = this.#parts;
+    const { sql, settings, users, fetch: guarded, patience = { answerMs: 10_000, wholeMs: 25_000 } } =
+      this.#parts;
     const provider = await settings.usable(app.id, name);
     const state = redirect.get("state");
     const cookieOfState = cookieName(state);

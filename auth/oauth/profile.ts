@@ -6,7 +6,9 @@ import type { RawProfile } from "./provider_kinds.ts";
 /** @throws {Error} whose message completes "Cannot sign in by …: ". */
 export function profileOf(provider: string, raw: RawProfile): ProviderProfile {
   const id = typeof raw.id === "number" && Number.isSafeInteger(raw.id) ? String(raw.id) : raw.id;
-  if (typeof id !== "string" || !/^[^\p{Cc}]{1,255}$/u.test(id)) throw new Error("it gave no usable id of the person");
+  if (typeof id !== "string" || !/^[^\p{Cc}]{1,255}$/u.test(id)) {
+    throw new Error("it gave no usable id of the person");
+  }
   if (typeof raw.email !== "string" || raw.email === "") {
     throw new Error("it gave no e-mail address; the scopes must ask for it, and the person must have one");
   }

@@ -65,7 +65,12 @@ export class ProviderClient {
     const options = { [oauth.customFetch]: fetch, ...anyProtocol };
     let step = "redirect";
     try {
-      const answered = oauth.validateAuthResponse(server, client, relevant(redirect, provider), binding.state);
+      const answered = oauth.validateAuthResponse(
+        server,
+        client,
+        relevant(redirect, provider),
+        binding.state,
+      );
       if (answered.getAll("code").length !== 1) throw new Error("it holds no code, or several");
       step = "token";
       const granted = await oauth.authorizationCodeGrantRequest(
@@ -112,13 +117,17 @@ export class ProviderClient {
         options,
       );
     const url = new URL(base);
-    for (const [name, value] of Object.entries(provider.userinfoParameters)) url.searchParams.set(name, value);
+    for (const [name, value] of Object.entries(provider.userinfoParameters)) {
+      url.searchParams.set(name, value);
+    }
     const claims = await jsonOf(await ask(url));
     if (typeof claims !== "object" || claims === null) throw new Error("it answered no JSON object");
     const addresses = provider.addressesPath === null
       ? []
       : await jsonOf(await ask(new URL(`${base.origin}${base.pathname}${provider.addressesPath}`)));
-    const listed = Array.isArray(addresses) ? addresses.filter((each) => typeof each === "object" && each !== null) : [];
+    const listed = Array.isArray(addresses)
+      ? addresses.filter((each) => typeof each === "object" && each !== null)
+      : [];
     return profileOf(provider.name, provider.profile(claims as Claims, listed));
   }
 
@@ -143,7 +152,9 @@ function relevant(redirect: URLSearchParams, { issuer }: Provider): URLSearchPar
   return new URLSearchParams([...redirect].filter(([name]) => names.includes(name)));
 }
 
-async function clientAuth({ tokenAuth, clientId, clientSecret, appleKey, issuer }: Provider): Promise<oauth.ClientAuth> {
+async function clientAuth(
+  { tokenAuth, clientId, clientSecret, appleKey, issuer }: Provider,
+): Promise<oauth.ClientAuth> {
   if (tokenAuth === "apple" && appleKey !== null) {
     const audience = issuer as string;
     return oauth.ClientSecretPost(await appleClientSecret(appleKey, { clientId, audience }));

@@ -66,7 +66,11 @@ const draftForm = z.object(
   { provider: name, ...fields, redirect_uris: redirectUris.min(1, "must hold at least one URL") },
   "must be an object",
 );
-const changeForm = z.object({ ...fields, redirect_uris: redirectUris, enabled: z.boolean("must be true or false") })
+const changeForm = z.object({
+  ...fields,
+  redirect_uris: redirectUris,
+  enabled: z.boolean("must be true or false"),
+})
   .partial();
 
 export type ProviderDraft = z.output<typeof draftForm>;
@@ -108,7 +112,9 @@ async function read<Form extends z.ZodType>(form: Form, body: unknown): Promise<
 }
 
 function invalid(issues: { code: string; path: PropertyKey[]; message: string }[]): AppError {
-  const said = issues.map(({ path, message }) => path.length === 0 ? message : `${path.join(".")} ${message}`);
+  const said = issues.map(({ path, message }) =>
+    path.length === 0 ? message : `${path.join(".")} ${message}`
+  );
   return new AppError("VALIDATION_INVALID_SCHEMA", `Cannot configure the provider: ${said.join("; ")}`, {
     details: issues,
   });
@@ -116,8 +122,12 @@ function invalid(issues: { code: string; path: PropertyKey[]; message: string }[
 
 /** The browser goes to the authorization URL; these the platform itself connects to. */
 function checkReach(
-  { token_url, userinfo_url, provider_metadata }: Pick<ProviderDraft, "token_url" | "userinfo_url" | "provider_metadata">,
-  rules: EgressRules): void {
+  { token_url, userinfo_url, provider_metadata }: Pick<
+    ProviderDraft,
+    "token_url" | "userinfo_url" | "provider_metadata"
+  >,
+  rules: EgressRules,
+): void {
   const urls = { token_url, userinfo_url, "provider_metadata.jwks_uri": provider_metadata?.jwks_uri };
   for (const [field, url] of Object.entries(urls)) {
     const why = typeof url === "string" ? reachMistake(url, rules) : null;

@@ -14,7 +14,12 @@ import {
   updateOAuthProvider,
 } from "../../db/queries/oauth_providers.ts";
 import { configuredProvider, type Provider, type ProviderSecrets, usableProvider } from "./provider.ts";
-import { isProviderName, type ProviderChange, type ProviderDraft, type ProviderMetadata } from "./provider_draft.ts";
+import {
+  isProviderName,
+  type ProviderChange,
+  type ProviderDraft,
+  type ProviderMetadata,
+} from "./provider_draft.ts";
 
 export class ProviderSettings {
   readonly #sql: Sql;
@@ -31,7 +36,10 @@ export class ProviderSettings {
     const { privateKey, metadata } = split(draft.provider_metadata ?? {});
     const row = await putOAuthProvider(this.#sql, place, {
       client_id: draft.client_id,
-      secrets_sealed: await this.#seal(place, { clientSecret: draft.client_secret, privateKey: privateKey ?? null }),
+      secrets_sealed: await this.#seal(place, {
+        clientSecret: draft.client_secret,
+        privateKey: privateKey ?? null,
+      }),
       redirect_uris: draft.redirect_uris,
       scopes: draft.scopes?.length ? draft.scopes : null,
       authorization_url: draft.authorization_url ?? null,

@@ -1,5 +1,5 @@
 // The Prefer header (RFC 7240), in the words that PostgREST's users know. What is not known there is ignored, as the RFC
-// says; an answer names what was followed.
+// says.
 
 const known = {
   return: ["representation", "minimal"],
@@ -11,10 +11,8 @@ const known = {
 /** What the caller prefers; absent where nothing is said. */
 export type Preferences = { readonly [Name in keyof typeof known]?: (typeof known)[Name][number] };
 
-export const noPreferences: Preferences = {};
-
 export function parsePreferences(header: string | null): Preferences {
-  if (header === null) return noPreferences;
+  if (header === null) return {};
   const found: Record<string, string> = {};
   for (const preference of header.split(",")) {
     const [name = "", value = ""] = preference.split(";")[0]?.split("=").map((word) =>

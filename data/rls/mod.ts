@@ -8,6 +8,7 @@ export {
   parseIsolation,
   parsePolicy,
   parseReplacement,
+  parseSecuring,
   type PolicyDraft,
 } from "./requests.ts";
 export { RowSecurity, type RowSecurityParts } from "./row_security.ts";

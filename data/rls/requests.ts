@@ -25,6 +25,9 @@ export interface IsolationDraft {
   readonly publicReadColumn: string | null;
 }
 
+/** Tables that one request may secure, as many as one may apply. */
+const mostTables = 50;
+
 const name = z.string("must be a string").min(1, "must not be empty")
   .max(longestName, `must have at most ${longestName} characters`);
 const expression = z.string("must be a string").refine(
@@ -52,6 +55,10 @@ const isolation = z.object({
   user_column: name,
   public_read_column: name.nullish(),
 }, "must be an object");
+const securing = z.object({
+  tables: z.array(isolation, "must be a list").max(mostTables, `must have at most ${mostTables} entries`)
+    .default([]),
+}, "must be an object");
 const enabling = z.object({ table_name: name }, "must be an object");
 
 /** @throws {AppError} VALIDATION_INVALID_SCHEMA or VALIDATION_RESERVED_TABLE. */
@@ -61,12 +68,17 @@ export function parseEnabling(body: unknown): string {
 
 /** @throws {AppError} VALIDATION_INVALID_SCHEMA or VALIDATION_RESERVED_TABLE. */
 export function parseIsolation(body: unknown): IsolationDraft {
-  const given = parse(isolation, body, "Cannot isolate the users of a table");
-  return {
-    table: checkTable(given.table_name),
-    userColumn: given.user_column,
-    publicReadColumn: given.public_read_column ?? null,
-  };
+  const draft = isolationFrom(parse(isolation, body, "Cannot isolate the users of a table"));
+  checkTable(draft.table);
+  return draft;
+}
+
+/**
+ * Reads which tables to secure. Their names are not checked: one that is wrong fails alone.
+ * @throws {AppError} VALIDATION_INVALID_SCHEMA.
+ */
+export function parseSecuring(body: unknown): IsolationDraft[] {
+  return parse(securing, body, "Cannot secure the app").tables.map(isolationFrom);
 }
 
 /** @throws {AppError} VALIDATION_INVALID_SCHEMA or VALIDATION_RESERVED_TABLE. */
@@ -98,6 +110,12 @@ export function checkTable(table: string): string {
 export function checkPolicyName(given: string): string {
   return parse(z.object({ policy_name: policyName }), { policy_name: given }, "Cannot delete the policy")
     .policy_name;
+}
+
+function isolationFrom(
+  { table_name, user_column, public_read_column }: z.infer<typeof isolation>,
+): IsolationDraft {
+  return { table: table_name, userColumn: user_column, publicReadColumn: public_read_column ?? null };
 }
 
 function draftFrom(

@@ -20,7 +20,10 @@ export interface OAuthProviderRow {
   created_at: Date;
 }
 
-export type OAuthProviderFields = Omit<OAuthProviderRow, "id" | "app_id" | "provider" | "enabled" | "created_at">;
+export type OAuthProviderFields = Omit<
+  OAuthProviderRow,
+  "id" | "app_id" | "provider" | "enabled" | "created_at"
+>;
 
 /** Adds the provider, or gives the one that is there these fields; whether it is enabled stays. */
 export async function putOAuthProvider(

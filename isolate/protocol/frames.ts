@@ -1,6 +1,8 @@
 // The bytes between the server and an isolate host: frames of `u32 length | u8 kind | u32 id | payload`, little-endian,
 // where length counts what follows it. The id is an invocation's, or a call's.
 
+import { releaseBody } from "../../core/invocation.ts";
+
 export type Bytes = Uint8Array<ArrayBuffer>;
 
 export const frameHeadBytes = 9;
@@ -70,6 +72,8 @@ export class FrameWriter {
   #buffer: Bytes;
   #view: DataView<ArrayBuffer>;
   #length = 0;
+  /** Tails that nobody needs once they are sent. */
+  readonly #released = new Set<Bytes>();
   readonly #initialBytes: number;
 
   constructor(initialBytes = 8 * 1024) {
@@ -94,12 +98,19 @@ export class FrameWriter {
   }
 
   /** A frame of `u32 head length | head as JSON | tail`. A long tail must not change until it is sent. */
-  jsonWithTail(kind: FrameKind, id: number, head: unknown, tail: Uint8Array<ArrayBuffer>): void {
+  jsonWithTail(
+    kind: FrameKind,
+    id: number,
+    head: unknown,
+    tail: Bytes,
+    { then = "keep" }: { then?: "keep" | "release" } = {},
+  ): void {
     if (tail.length <= longTailBytes) return this.#text(kind, id, JSON.stringify(head), tail, true);
     const frame = this.#length;
     this.#text(kind, id, JSON.stringify(head), empty, true);
     this.#view.setUint32(frame, this.#length - frame - 4 + tail.length, true);
     this.#ready.push(this.#buffer.slice(0, this.#length), tail);
+    if (then === "release") this.#released.add(tail);
     this.#length = 0;
   }
 
@@ -134,6 +145,11 @@ export class FrameWriter {
     grown.set(this.#buffer.subarray(0, this.#length));
     this.#buffer = grown;
     this.#view = new DataView(grown.buffer);
+  }
+
+  /** To be told of what `take` gave once it is sent. */
+  sent(bytes: Bytes): void {
+    if (this.#released.delete(bytes)) releaseBody(bytes);
   }
 
   /** The next bytes to send, in a buffer that is the caller's own; to be called until `length` is 0. */
@@ -195,10 +211,12 @@ export class FrameReader {
     const bytes = this.#join(chunk);
     if (bytes === undefined) return;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    // Whoever takes a frame that is alone in its buffer may release it.
+    const end = bytes.length;
     let at = 0;
-    while (bytes.length - at >= 4) {
+    while (end - at >= 4) {
       const length = frameLength(view, at);
-      if (bytes.length - at - 4 < length) break;
+      if (end - at - 4 < length) break;
       onFrame({
         kind: view.getUint8(at + 4),
         id: view.getUint32(at + 5, true),
@@ -206,7 +224,7 @@ export class FrameReader {
       });
       at += 4 + length;
     }
-    this.#keep(bytes.subarray(at));
+    if (at < end) this.#keep(bytes.subarray(at));
   }
 
   /** The waiting bytes and the chunk together; `undefined` while the arriving frame is still short of its end. */

@@ -11,7 +11,7 @@ import type {
   ResponseHead,
 } from "../protocol/messages.ts";
 import { SlotTable } from "../protocol/slots.ts";
-import type { ReportedError } from "../../core/invocation.ts";
+import { releaseBody, type ReportedError } from "../../core/invocation.ts";
 import { createIncomingBody, type IncomingBody, type OutgoingBody, sendBody } from "./bodies.ts";
 import type { Calls } from "./calls.ts";
 import { type Printer, printer, tellDropped } from "./console.ts";
@@ -62,8 +62,6 @@ const clearTimer = clearTimeout;
 /** No client takes more; what is larger would be memory of the server's. */
 const maxHeaderBytes = 256 * 1024;
 const noBody: Bytes = new Uint8Array(0);
-/** A frame longer than a read is put together in a buffer that nothing else uses. */
-const ownBufferBytes = 256 * 1024;
 /** So many answers go in one write at most. */
 const answersPerWrite = 6;
 /** An answer longer than this flows in chunks, although it is complete. */
@@ -73,6 +71,8 @@ const bodyWasRead = "The handler returned a Response whose body was already read
 interface WholeAnswer {
   head: ResponseHead;
   bytes: Bytes;
+  /** `release`: the answer was read to its end, and its bytes are nobody else's. */
+  then: "keep" | "release";
 }
 
 export class Invocations {
@@ -175,6 +175,8 @@ export class Invocations {
       headers: head.headers,
       ...(body === null ? {} : { body, ...(head.body === "stream" ? { duplex: "half" } : {}) }),
     });
+    // The request has a copy of its own.
+    releaseBody(tail);
     watchSignal(request, () => signalOf(running));
     return request;
   }
@@ -216,17 +218,20 @@ export class Invocations {
     const complete = completeBody(response);
     if (complete === undefined) {
       const { body } = response;
-      if (body === null) return { head: { status, headers, body: "none" }, bytes: noBody };
+      if (body === null) return { head: { status, headers, body: "none" }, bytes: noBody, then: "keep" };
       if (body.locked) throw new BadResponse(bodyWasRead);
       await this.#stream(running, { status, headers }, body);
       return null;
     }
-    const bytes = complete instanceof Promise ? await complete : complete;
-    if (bytes === null) return { head: { status, headers, body: "none" }, bytes: noBody };
+    const read = complete instanceof Promise;
+    const bytes = read ? await complete : complete;
+    if (bytes === null) return { head: { status, headers, body: "none" }, bytes: noBody, then: "keep" };
     if (bytes.length > limits.responseBytes) {
       throw new BadResponse(exceeded("responseBytes", bytes.length).message);
     }
-    if (bytes.length <= wholeAnswerBytes) return { head: { status, headers, body: "whole" }, bytes };
+    if (bytes.length <= wholeAnswerBytes) {
+      return { head: { status, headers, body: "whole" }, bytes, then: read ? "release" : "keep" };
+    }
     await this.#stream(running, { status, headers }, streamOf(bytes));
     return null;
   }
@@ -234,19 +239,19 @@ export class Invocations {
   #send(
     kind: typeof FrameKind.Head | typeof FrameKind.Finished,
     { id }: Running,
-    { head, bytes }: WholeAnswer,
+    { head, bytes, then }: WholeAnswer,
   ): void {
     const { port } = this.#parts;
-    port.out.jsonWithTail(kind, id, head, bytes);
+    port.out.jsonWithTail(kind, id, head, bytes, { then });
     port.soon();
   }
 
   /** The commonest end, in one frame: the answer is whole, and nothing goes on behind it. */
-  #finish(running: Running, { head, bytes }: WholeAnswer): void {
+  #finish(running: Running, { head, ...answer }: WholeAnswer): void {
     this.#running.delete(running.id);
     if (running.dropped > 0) tellDropped(running);
     const cpuMs = this.#parts.cpu.close(running.cpu);
-    this.#send(FrameKind.Finished, running, { head: { ...head, cpuMs }, bytes });
+    this.#send(FrameKind.Finished, running, { head: { ...head, cpuMs }, ...answer });
     // The last one under way waits for nobody, and the server need not wait for all of many.
     if (this.#running.size === 0 || ++this.#finished % answersPerWrite === 0) this.#parts.port.now();
   }
@@ -308,8 +313,7 @@ function signalOf(running: Running): AbortSignal {
 function requestBody(kind: BodyKind, tail: Bytes, incoming: IncomingBody | null): BodyInit | null {
   if (kind === "none") return null;
   if (incoming !== null) return incoming.stream;
-  // A small tail is a view into a read that other invocations share; a large one came in a buffer of its own.
-  return tail.length > ownBufferBytes ? tail : tail.slice();
+  return tail;
 }
 
 /** The bytes themselves, and no copy of them. */

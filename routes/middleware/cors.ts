@@ -8,7 +8,7 @@ import type { Env } from "../env.ts";
 const allowedMethods = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
 const allowedHeaders =
   "Content-Type, Authorization, X-Signup-Source, X-Signup-Referrer, X-Organization-Id, X-Butterbase-As-User, Prefer";
-const exposedHeaders = "x-request-id, retry-after, content-range, preference-applied";
+const exposedHeaders = "x-request-id, retry-after, content-range";
 
 export function cors(registry: AppRegistry): MiddlewareHandler<Env> {
   return (c, next) => {

@@ -18,8 +18,15 @@ export class Browser {
 
   /** Submits a form of another site's page: `Lax` cookies stay behind. */
   async submitFromElsewhere(url: string, form: string): Promise<Response> {
-    const headers = { "content-type": "application/x-www-form-urlencoded", origin: "https://elsewhere.example" };
-    return await this.#send(url, { method: "POST", body: form, headers }, ({ sameSite }) => sameSite === "None");
+    const headers = {
+      "content-type": "application/x-www-form-urlencoded",
+      origin: "https://elsewhere.example",
+    };
+    return await this.#send(
+      url,
+      { method: "POST", body: form, headers },
+      ({ sameSite }) => sameSite === "None",
+    );
   }
 
   async #send(url: string, init: RequestInit, goesAlong: (cookie: Cookie) => boolean): Promise<Response> {
@@ -39,8 +46,18 @@ export class Browser {
     const [name = "", value = ""] = pair.split("=");
     const attribute = (wanted: string) =>
       attributes.find((each) => each.startsWith(`${wanted}=`))?.slice(wanted.length + 1);
-    const cookie = { name, value, host, path: attribute("Path") ?? "/", sameSite: attribute("SameSite") ?? "Lax" };
-    this.cookies.splice(0, Infinity, ...this.cookies.filter((each) => each.name !== name || each.host !== host));
+    const cookie = {
+      name,
+      value,
+      host,
+      path: attribute("Path") ?? "/",
+      sameSite: attribute("SameSite") ?? "Lax",
+    };
+    this.cookies.splice(
+      0,
+      Infinity,
+      ...this.cookies.filter((each) => each.name !== name || each.host !== host),
+    );
     if (attribute("Max-Age") !== "0") this.cookies.push(cookie);
   }
 }

@@ -74,7 +74,11 @@ export class IdentityProvider implements AsyncDisposable {
     };
   }
 
-  async sign(claims: Record<string, unknown>, key = this.keys.privateKey, header: object = {}): Promise<string> {
+  async sign(
+    claims: Record<string, unknown>,
+    key = this.keys.privateKey,
+    header: object = {},
+  ): Promise<string> {
     return await new SignJWT(claims).setProtectedHeader({ alg: "RS256", kid: "k1", ...header }).sign(key);
   }
 
@@ -120,7 +124,9 @@ export class IdentityProvider implements AsyncDisposable {
       if (grant === undefined || grant.redirectUri !== form.get("redirect_uri")) {
         return c.json({ error: "invalid_grant", error_description: "no such code" }, 400);
       }
-      if (grant.challenge !== null && grant.challenge !== await challengeOf(form.get("code_verifier") ?? "")) {
+      if (
+        grant.challenge !== null && grant.challenge !== await challengeOf(form.get("code_verifier") ?? "")
+      ) {
         return c.json({ error: "invalid_grant", error_description: "wrong code_verifier" }, 400);
       }
       const now = Math.floor(Date.now() / 1000);
@@ -144,8 +150,11 @@ export class IdentityProvider implements AsyncDisposable {
       c.req.header("authorization") === "Bearer provider-access-token";
     routes.get("/userinfo", (c) => signedIn(c) ? c.json(this.person) : c.json({}, 401));
     routes.get("/userinfo/emails", (c) => signedIn(c) ? c.json(this.addresses as any) : c.json({}, 401));
-    routes.get("/jwks", async (c) =>
-      c.json({ keys: [{ ...await exportJWK(this.keys.publicKey), kid: "k1", alg: "RS256", use: "sig" }] }));
+    routes.get(
+      "/jwks",
+      async (c) =>
+        c.json({ keys: [{ ...await exportJWK(this.keys.publicKey), kid: "k1", alg: "RS256", use: "sig" }] }),
+    );
     return routes;
   }
 

@@ -18,7 +18,12 @@ export interface Answer {
 export async function answerOf(response: Response): Promise<Answer> {
   const text = await response.text();
   const { status, headers } = response;
-  return { status, body: text.startsWith("{") ? JSON.parse(text) : text, location: headers.get("location"), headers };
+  return {
+    status,
+    body: text.startsWith("{") ? JSON.parse(text) : text,
+    location: headers.get("location"),
+    headers,
+  };
 }
 
 export class OAuthApp {
@@ -75,7 +80,10 @@ export class OAuthApp {
   }
 
   /** All of it; the answer of the callback. */
-  async signIn(provider: string, { query = {}, browser = new Browser() }: SignInOptions = {}): Promise<Answer> {
+  async signIn(
+    provider: string,
+    { query = {}, browser = new Browser() }: SignInOptions = {},
+  ): Promise<Answer> {
     const begun = await this.begin(browser, provider, query);
     assert.equal(begun.status, 302, JSON.stringify(begun.body));
     const there = await answerOf(await browser.go(begun.location as string));
