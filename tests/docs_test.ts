@@ -49,6 +49,7 @@ Deno.test.afterAll(async () => {
 for (
   const page of [
     "README.md",
+    "docs/first_app.md",
     "docs/functions.md",
     "docs/schema.md",
     "docs/rls.md",

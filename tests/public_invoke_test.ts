@@ -493,7 +493,7 @@ Deno.test("console output is in the log: levels, values as Deno prints them, err
   }
 });
 
-Deno.test("the log keeps the first 100 entries, each up to 10,000 characters", async () => {
+Deno.test("the log keeps the first 100 entries, each up to 10,000 characters, and says that there were more", async () => {
   const { app, url } = await deployed(`
     console.log("x".repeat(20_000));
     console.log({ text: "y".repeat(20_000) });
@@ -501,14 +501,15 @@ Deno.test("the log keeps the first 100 entries, each up to 10,000 characters", a
     return new Response("done");`);
   await (await fetch(url)).text();
   const [{ consoleLogs }] = await p.logs(app, "probe");
-  assert.equal(consoleLogs.length, 100);
+  assert.equal(consoleLogs.length, 101);
+  assert.match(consoleLogs[100].message, /not kept/);
   assert.equal(consoleLogs[0].message, "x".repeat(10_000));
   assert.equal(consoleLogs[1].message.length, 10_000);
   assert.equal(consoleLogs[99].message, "line 99");
   // The next call has its own hundred.
   await (await fetch(url)).text();
   const rows = await p.logs(app, "probe", { count: 2 });
-  assert.deepEqual(rows.map((row) => row.consoleLogs.length), [100, 100]);
+  assert.deepEqual(rows.map((row) => row.consoleLogs.length), [101, 101]);
 });
 
 Deno.test("calls that share an isolate keep their output apart", async () => {

@@ -237,3 +237,36 @@ Deno.test("no query string does more than read, and what is wrong with one is th
   );
   assert.deepEqual(await test.sql("select n, t from m"), [["1", "x"]]);
 });
+
+Deno.test("what is inserted or set comes back as it was", async () => {
+  await using test = await openRest();
+  await test.sql(
+    "create table m (id serial primary key, t text, j jsonb, ta text[], i8 int8, f8 float8, ba int8[])",
+  );
+  const text = fc.string({ unit: "binary", maxLength: 12 }).map((each) => each.replaceAll("\0", ""));
+  const whole = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String);
+  // JSON has no -0, and PostgreSQL no NUL in it.
+  const unit = fc.string({ unit: "binary", minLength: 1, maxLength: 1 }).filter((each) => each !== "\0");
+  const json = fc.jsonValue({ stringUnit: unit }).map((each) => JSON.parse(JSON.stringify(each)));
+  const row = fc.record({
+    t: fc.option(text),
+    j: fc.option(json),
+    ta: fc.option(fc.array(fc.option(text), { maxLength: 4 })),
+    i8: fc.option(whole),
+    f8: fc.option(fc.double({ noNaN: true, noDefaultInfinity: true }).map((each) => each === 0 ? 0 : each)),
+    ba: fc.option(fc.array(fc.option(whole), { maxLength: 4 })),
+  });
+  const read = ({ json }: { json: Uint8Array | null }) =>
+    JSON.parse(new TextDecoder().decode(json as Uint8Array));
+  const request = test.request(new URLSearchParams());
+  await fc.assert(
+    fc.asyncProperty(fc.array(row, { minLength: 1, maxLength: 3 }), row, async (rows, change) => {
+      await test.sql("truncate m restart identity");
+      const stored = rows.map((each, at) => ({ id: at + 1, ...each }));
+      assert.deepEqual(read(await test.rest.insert(request, rows)), stored);
+      assert.deepEqual(read(await test.rest.read(request, "1")), [stored[0]]);
+      assert.deepEqual(read(await test.rest.update(request, "1", change)), [{ id: 1, ...change }]);
+    }),
+    { numRuns: 200 },
+  );
+});

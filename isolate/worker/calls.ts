@@ -20,11 +20,9 @@ export interface Calls {
   answer(id: number, payload: Bytes): void;
 }
 
-interface Waiting {
-  resolve(answer: CallAnswer): void;
-  reject(error: Error): void;
-  /** Where user code made the call: the answer arrives on another stack. */
-  site: { stack?: string };
+interface Answer {
+  head: AnswerHead;
+  tail: Bytes;
 }
 
 /** What one call may send: beyond a frame's length the server would give up the whole isolate. */
@@ -47,35 +45,32 @@ function charactersOf(request: CallOf): number {
 }
 
 export function createCalls(port: Port): Calls {
-  const waiting = new Slots<Waiting>();
+  const waiting = new Slots<(answer: Answer) => void>();
   return {
-    call(invocation, request) {
+    // Async to the caller, so that the stack of an error shows where user code awaits.
+    async call(invocation, request) {
       const length = charactersOf(request);
       if (length > maxCallCharacters) {
         const message = `One call of ctx sends ${maxCallCharacters} characters at most: these are ${length}`;
-        const use = { limit: maxCallCharacters, used: length, setting: null };
-        return Promise.reject(new QuotaExceededError(message, use));
+        throw new QuotaExceededError(message, { limit: maxCallCharacters, used: length, setting: null });
       }
-      const site: { stack?: string } = {};
-      Error.captureStackTrace(site);
-      return new Promise((resolve, reject) => {
-        const id = waiting.add({ resolve, reject, site });
+      const { head, tail } = await new Promise<Answer>((resolve) => {
+        const id = waiting.add(resolve);
         port.out.json(FrameKind.Call, id, { invocation, ...request });
         port.soon();
       });
+      if (!head.ok) throw toError(head.error);
+      return { value: head.value, tail };
     },
     answer(id, payload) {
-      const call = waiting.get(id);
-      if (call === undefined) return;
+      const resolve = waiting.get(id);
       waiting.delete(id);
-      const { head, tail } = decodeJsonWithTail<AnswerHead>(payload);
-      if (head.ok) call.resolve({ value: head.value, tail });
-      else call.reject(toError(head.error, call.site));
+      resolve?.(decodeJsonWithTail<AnswerHead>(payload));
     },
   };
 }
 
-function toError({ name, message, code, fields }: CallError, site: { stack?: string }): Error {
+function toError({ name, message, code, fields }: CallError): Error {
   const error = new Error(message);
   for (const [field, value] of Object.entries({ name, ...(code === null ? {} : { code }), ...fields })) {
     Object.defineProperty(error, field, {
@@ -85,7 +80,5 @@ function toError({ name, message, code, fields }: CallError, site: { stack?: str
       configurable: true,
     });
   }
-  const frames = site.stack?.split("\n").slice(1).join("\n");
-  if (frames !== undefined) error.stack = `${name}: ${message}\n${frames}`;
   return error;
 }
