@@ -68,12 +68,12 @@ const longTailBytes = 64 * 1024;
 /** Collects frames, so that what is sent together costs one write; long tails stay where they are. */
 export class FrameWriter {
   /** What is complete and goes before the buffer's content: frames, and long tails between them. */
-  #ready: Bytes[] = [];
+  #ready: { bytes: Bytes; then: "keep" | "release" }[] = [];
+  /** A tail that was taken, and that nobody needs once it is sent. */
+  #lastTail: Bytes | null = null;
   #buffer: Bytes;
   #view: DataView<ArrayBuffer>;
   #length = 0;
-  /** Tails that nobody needs once they are sent. */
-  readonly #released = new Set<Bytes>();
   readonly #initialBytes: number;
 
   constructor(initialBytes = 8 * 1024) {
@@ -84,7 +84,7 @@ export class FrameWriter {
 
   /** Bytes that wait to be taken. */
   get length(): number {
-    return this.#ready.reduce((sum, bytes) => sum + bytes.length, this.#length);
+    return this.#ready.reduce((sum, { bytes }) => sum + bytes.length, this.#length);
   }
 
   bytes(kind: FrameKind, id: number, payload: Uint8Array = empty): void {
@@ -109,8 +109,7 @@ export class FrameWriter {
     const frame = this.#length;
     this.#text(kind, id, JSON.stringify(head), empty, true);
     this.#view.setUint32(frame, this.#length - frame - 4 + tail.length, true);
-    this.#ready.push(this.#buffer.slice(0, this.#length), tail);
-    if (then === "release") this.#released.add(tail);
+    this.#ready.push({ bytes: this.#buffer.slice(0, this.#length), then: "keep" }, { bytes: tail, then });
     this.#length = 0;
   }
 
@@ -147,15 +146,17 @@ export class FrameWriter {
     this.#view = new DataView(grown.buffer);
   }
 
-  /** To be told of what `take` gave once it is sent. */
-  sent(bytes: Bytes): void {
-    if (this.#released.delete(bytes)) releaseBody(bytes);
+  /** To be told that what `take` gave last is sent. */
+  sent(): void {
+    if (this.#lastTail !== null) releaseBody(this.#lastTail);
+    this.#lastTail = null;
   }
 
   /** The next bytes to send, in a buffer that is the caller's own; to be called until `length` is 0. */
   take(): Bytes {
     const first = this.#ready.shift();
-    if (first !== undefined) return first;
+    this.#lastTail = first?.then === "release" ? first.bytes : null;
+    if (first !== undefined) return first.bytes;
     const large = this.#length > keptBytes;
     // A copy of its own size costs less than a new large buffer each time; what is large already is handed over.
     const taken = large ? this.#buffer.subarray(0, this.#length) : this.#buffer.slice(0, this.#length);

@@ -45,7 +45,7 @@ export async function openPort(onFrame: (frame: Frame) => void): Promise<Port> {
       return;
     }
     writing = false;
-    out.sent(bytes);
+    out.sent();
     now();
   }
   const now = () => {
@@ -54,7 +54,7 @@ export async function openPort(onFrame: (frame: Frame) => void): Promise<Port> {
       const bytes = out.take();
       const { taken, done } = write(bytes);
       if (taken < bytes.length) void finish(bytes, done);
-      else out.sent(bytes);
+      else out.sent();
     }
   };
   // Ends when the server is gone; the main thread then ends the process.
