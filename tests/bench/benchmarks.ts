@@ -6,6 +6,7 @@ import { firstCall } from "./work/first_call.ts";
 import { helloWorld } from "./work/hello.ts";
 import { idleMemory } from "./work/idle_memory.ts";
 import { listRows } from "./work/list.ts";
+import { logins } from "./work/login.ts";
 import { manyFunctions } from "./work/many_functions.ts";
 import { neighbour } from "./work/neighbour.ts";
 import { oneQuery } from "./work/query.ts";
@@ -20,6 +21,7 @@ export const benchmarks: readonly Benchmark[] = [
   { name: "first_call", run: firstCall },
   { name: "query", run: oneQuery },
   { name: "list", run: listRows },
+  { name: "login", run: logins },
   { name: "bodies", run: bodies },
   { name: "many_functions", run: manyFunctions },
   { name: "neighbour", run: neighbour },

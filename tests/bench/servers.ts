@@ -49,7 +49,13 @@ async function start(
 let nextPort = 4700;
 export const freePort = () => nextPort++;
 
-export type Peer = "bare_serve.ts" | "bare_echo.ts" | "bare_query.ts" | "bare_list.ts" | "worker_each.ts";
+export type Peer =
+  | "bare_serve.ts"
+  | "bare_echo.ts"
+  | "bare_login.ts"
+  | "bare_query.ts"
+  | "bare_list.ts"
+  | "worker_each.ts";
 
 export function startPeer(file: Peer, ...args: string[]): Promise<BenchServer> {
   const port = freePort();
