@@ -1,6 +1,5 @@
 // The platform's program: everything meets here. STARTING → READY → DRAINING → STOPPED.
 
-import { join } from "node:path";
 import { Apps } from "./apps/apps.ts";
 import { createAppRegistry } from "./apps/app_registry.ts";
 import { createAccounts } from "./auth/accounts.ts";
@@ -10,26 +9,22 @@ import { createPlatformKeys } from "./auth/platform_keys.ts";
 import { createOAuth } from "./auth/oauth/mod.ts";
 import { type OpenedEndUsers, openEndUsers } from "./auth/users/mod.ts";
 import { systemClock } from "./core/clock.ts";
-import { type Config, ConfigError, quotaLimits, readConfig } from "./core/config.ts";
-import { OwnAddresses } from "./core/egress/own_addresses.ts";
+import { type Config, ConfigError, readConfig } from "./core/config.ts";
 import { AppError } from "./core/errors.ts";
 import { createLogger, describeError, type Logger } from "./core/log.ts";
 import { createSealer, deriveKey } from "./core/sealing.ts";
-import { Turnstile } from "./core/turnstile.ts";
 import { Catalogues } from "./data/catalogue/mod.ts";
 import { RowSecurity } from "./data/rls/mod.ts";
 import { Rest } from "./data/rest/mod.ts";
 import { Schemas } from "./data/schema/mod.ts";
 import { openDatabase } from "./db/mod.ts";
 import { createAuthHook } from "./functions/auth_hook.ts";
-import { createFunctionRegistry } from "./functions/function_registry.ts";
-import { Functions } from "./functions/functions.ts";
-import { InvocationLog } from "./functions/invocation_log.ts";
-import { Invoker } from "./functions/invoke.ts";
+import type { InvocationLog } from "./functions/invocation_log.ts";
 import { createSampleApp } from "./functions/sample_app.ts";
-import { bundleSource, prepareBundler } from "./functions/source/mod.ts";
-import { prepareHostSockets, Supervisor } from "./isolate/mod.ts";
+import type { Supervisor } from "./isolate/mod.ts";
 import { createRoutes } from "./routes/mod.ts";
+import { startFunctions } from "./start_functions.ts";
+import { startIsolates } from "./start_isolates.ts";
 import helloCode from "./examples/hello.ts" with { type: "text" };
 
 export interface Platform extends AsyncDisposable {
@@ -77,108 +72,28 @@ export async function startPlatform(config: Config, options: StartOptions = {}):
   const apps = new Apps({ sql, databases: database.apps, registry: appRegistry, sealer, log, region });
   opened.defer(() => apps.settled());
 
-  const own = new OwnAddresses({
-    services: database.address === null ? [] : [database.address],
-    api: {
-      url: config.BUTTERBASE_PUBLIC_URL ?? `http://${shownHost(config.HOST)}:${config.PORT}`,
-      listenPort: config.PORT,
-    },
-    allow: config.BUTTERBASE_EGRESS_ALLOW,
-  });
-  await own.refresh();
-  const egress = () => ({
-    allow: config.BUTTERBASE_EGRESS_ALLOW,
-    deny: [...config.BUTTERBASE_EGRESS_DENY, ...own.denied],
-  });
-  const isolates = opened.use(
-    new Supervisor({
-      limits: {
-        warmHosts: config.BUTTERBASE_WARM_HOSTS,
-        maxHosts: config.BUTTERBASE_MAX_HOSTS,
-        maxHostsPerVersion: config.BUTTERBASE_MAX_HOSTS_PER_VERSION,
-        concurrency: config.BUTTERBASE_HOST_CONCURRENCY,
-        queueLength: config.BUTTERBASE_QUEUE_LENGTH,
-        idleMs: config.BUTTERBASE_HOST_IDLE_SECONDS * 1000,
-        streamIdleMs: config.BUTTERBASE_STREAM_IDLE_SECONDS * 1000,
-        streamMaxMs: config.BUTTERBASE_STREAM_MAX_SECONDS * 1000,
-        waitUntilMs: 30_000,
-        quotas: quotaLimits(config),
-        cpuMs: config.BUTTERBASE_CPU_MS,
-      },
-      egress: egress(),
-      ipv6: config.BUTTERBASE_EGRESS_IPV6 === "allow",
-      clock,
-      log,
-      socketDir: await prepareHostSockets(dataDir),
-      denoDir: join(dataDir, "cache", "isolates"),
-    }),
-  );
-
-  opened.use(own.watch({
-    onChange: () => isolates.setEgress(egress()),
-    onFailure: (error) => log.error("The platform's own addresses could not be looked up", { error }),
-  }));
-
-  // What runs when its app is paused or deleted, on whichever node that happens, is ended, not let run on; and what an
-  // app may reach goes for the hosts that it has.
-  async function appChanged(id: string): Promise<void> {
-    try {
-      const app = await appRegistry.find(id);
-      if (app === null || app.paused !== null) {
-        await isolates.stopApp(id, app === null ? "cancelled" : "paused");
-      }
-      if (app !== null) isolates.setAppEgress(id, app.egress);
-    } catch (error) {
-      log.error("A change of an app did not reach its isolates", { app: id, error });
-    }
-  }
-  appRegistry.onChange((id) => {
-    for (const each of id === null ? isolates.appIds() : [id]) void appChanged(each);
+  const apiUrl = config.BUTTERBASE_PUBLIC_URL ?? `http://${shownHost(config.HOST)}:${config.PORT}`;
+  const { isolates, egress } = await startIsolates({
+    config,
+    apiUrl,
+    database,
+    appRegistry,
+    clock,
+    log,
+    opened,
   });
 
   let origin = "";
   const apiBase = () => config.BUTTERBASE_PUBLIC_URL ?? origin;
-  const functionRegistry = await createFunctionRegistry({ sql, notices, sealer });
-  functionRegistry.onReplaced((former) => isolates.retire(former));
-  const invocationLog = new InvocationLog({
-    sql,
+  const { functionRegistry, invocationLog, functions, invoker } = await startFunctions({
+    config,
+    database,
+    sealer,
+    isolates,
     clock,
     log,
-    retentionDays: config.BUTTERBASE_LOG_RETENTION_DAYS,
-  });
-  await invocationLog.open();
-  opened.use(invocationLog);
-  const bundling = { cacheDir: join(dataDir, "cache", "bundler"), environment: Deno.env.toObject() };
-  const preparing = new AbortController();
-  const prepared = prepareBundler({ ...bundling, signal: preparing.signal }).catch((error) => {
-    if (!preparing.signal.aborted) log.error("Functions cannot be deployed", { error });
-  });
-  opened.defer(() => {
-    preparing.abort();
-    return prepared;
-  });
-  // Each takes processes and memory of its own: a hundred deploys at once must not take the node.
-  const bundles = new Turnstile({ atOnce: 2, waiting: 64 });
-  const functions = new Functions({
-    sql,
-    sealer,
-    registry: functionRegistry,
-    log: invocationLog,
-    bundle: async (code) => {
-      // Two processes that put the bundler's parts in place at once get in each other's way.
-      await prepared;
-      return await bundles.pass("deploy", () => bundleSource(code, bundling));
-    },
     apiBase,
-  });
-  const invoker = new Invoker({
-    run: (job) => isolates.run(job),
-    registry: functionRegistry,
-    databases: database.apps,
-    quotas: quotaLimits(config),
-    log: invocationLog,
-    clock,
-    apiBase,
+    opened,
   });
 
   const smtpUrl = config.BUTTERBASE_SMTP_URL?.reveal();

@@ -1,6 +1,7 @@
 // One run as the server sees it: WAITING for a host → SENT → RESPONDED or over for its caller → ENDED, when nothing of
 // it goes on in the isolate. A run that was sent but not begun can go back to WAITING; its request is then sent again.
 
+import { AppError } from "../core/errors.ts";
 import {
   type ConsoleEntry,
   consoleLimits,
@@ -134,6 +135,25 @@ export class Run {
     if (!this.answered) return this.answer({ kind: "stopped", reason, limit, used });
     this.#late ??= { kind: "stopped", reason };
     this.receiver?.broke(new Error(`The function was stopped: ${reason}`));
+  }
+
+  /** Its caller is told at once; the handler sees a body that fails, and its deadline stays. */
+  requestBroke(error: unknown): void {
+    const { dueAt } = this;
+    this.answer({
+      kind: "request_broke",
+      error: error instanceof AppError
+        ? error
+        : new AppError("REQUEST_ERROR", "The request's body broke off before its end", { cause: error }),
+    });
+    this.dueAt = dueAt;
+  }
+
+  /** The deadline stays: a handler that goes on is stopped by it. */
+  clientGone(): void {
+    const { dueAt } = this;
+    this.stop("cancelled", { limit: null, used: null });
+    this.dueAt = dueAt;
   }
 
   /** Nothing of the run goes on any more. */

@@ -5,18 +5,15 @@ import type { Clock } from "../core/clock.ts";
 import { type AppEgress, openEgress } from "../core/egress/app_egress.ts";
 import type { EgressRules } from "../core/egress/judge.ts";
 import type { Outcome } from "../core/invocation.ts";
-import type { Logger } from "../core/log.ts";
 import type { QuotaLimits } from "../core/quotas.ts";
 import { calmAfterMs } from "./cpu_watch.ts";
-import { Host } from "./host.ts";
-import { HostProcess } from "./host_process.ts";
+import type { Host, HostParts } from "./host.ts";
+import { HostStarter, type HostStarterParts } from "./host_starter.ts";
+import { watchEveryMs, watchHost } from "./host_watch.ts";
 import type { IsolateVersion, Job } from "./job.ts";
-import { decodeJson, type Frame, FrameKind } from "./protocol/frames.ts";
-import type { StartedMessage } from "./protocol/messages.ts";
-import { usedCpuMs } from "./process_usage.ts";
 import { Run } from "./run.ts";
 import { VersionHosts } from "./version_hosts.ts";
-import { type HostKind, WarmPool } from "./warm_pool.ts";
+import { WarmPool } from "./warm_pool.ts";
 
 export interface IsolateLimits {
   warmHosts: number;
@@ -34,45 +31,39 @@ export interface IsolateLimits {
   cpuMs: number;
 }
 
-export interface SupervisorParts {
+export interface SupervisorParts extends HostStarterParts {
   limits: IsolateLimits;
-  /** What every function may reach, until `setEgress` changes it. */
-  egress: EgressRules;
-  /** Whether functions may use IPv6, whose ranges cannot be refused. */
-  ipv6: boolean;
   clock: Clock;
-  log: Logger;
-  /** Folder for sockets, readable by nobody else; its path must be short. */
-  socketDir: string;
-  /** Cache folder of the hosts' own Deno. */
-  denoDir: string;
-  execPath?: string;
 }
 
-/** How often hosts are looked at; a breach is noticed within this time. */
-const watchEveryMs = 50;
 const defaultMemoryMb = 128;
-const startTimeoutMs = 15_000;
 
 export class Supervisor implements AsyncDisposable {
   readonly #parts: SupervisorParts;
   readonly #groups = new Map<string, VersionHosts>();
   readonly #hosts = new Set<Host>();
+  readonly #starter: HostStarter;
   readonly #pool: WarmPool;
   readonly #watch: ReturnType<typeof setInterval>;
-  readonly #starting = new Set<Promise<Host>>();
-  #egress: EgressRules;
-  /** What the kernel does not hold here, as hosts said. */
-  readonly #missing = new Set<string>();
   #closed = false;
   #coldStarts = 0;
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
-    this.#egress = parts.egress;
+    const { clock, limits: { waitUntilMs, quotas, cpuMs } } = parts;
+    const host: HostParts = {
+      clock,
+      waitUntilMs,
+      quotas,
+      cpuMs,
+      onReplay: (runs) => runs[0] && this.#replay(runs[0].job.version, runs),
+      onRoom: (which) => which.version && this.#groups.get(which.version.id)?.serve(),
+      onGone: (which) => this.#gone(which),
+    };
+    this.#starter = new HostStarter(parts, { hosts: this.#hosts, host });
     this.#pool = new WarmPool({
       size: parts.limits.warmHosts,
-      start: (kind) => this.#startHost(kind),
+      start: (kind) => this.#starter.start(kind),
       onFailure: (error) => parts.log.error("An isolate host could not be started", { error }),
     });
     this.#watch = setInterval(() => this.#look(), watchEveryMs);
@@ -108,7 +99,7 @@ export class Supervisor implements AsyncDisposable {
 
   /** From now on functions may reach what these rules say: hosts with others finish what they have, and end. */
   setEgress(rules: EgressRules): void {
-    this.#egress = rules;
+    this.#starter.setEgress(rules);
     this.#pool.clear();
     for (const group of [...this.#groups.values()]) this.#supersede(group, group.version);
     this.warmUp();
@@ -212,75 +203,9 @@ export class Supervisor implements AsyncDisposable {
     return idle.length > 0;
   }
 
-  /** A start that is under way when the supervisor closes is waited for, and its host ended. */
-  async #startHost(kind: HostKind): Promise<Host> {
-    const rules = this.#egress;
-    const starting = this.#bringUp(kind);
-    this.#starting.add(starting);
-    try {
-      const host = await starting;
-      if (!this.#closed && rules === this.#egress) return host;
-      host.kill();
-      if (!this.#closed) return this.#startHost(kind);
-      throw new Error("The server is stopping");
-    } finally {
-      this.#starting.delete(starting);
-    }
-  }
-
-  async #bringUp({ memoryLimitMb, egress: app }: HostKind): Promise<Host> {
-    const { execPath = Deno.execPath(), denoDir, socketDir, clock, limits } = this.#parts;
-    // deno-lint-ignore prefer-const -- frames may come before the host is made.
-    let host: Host | undefined;
-    const ready = Promise.withResolvers<StartedMessage>();
-    const process = await HostProcess.start({
-      memoryLimitMb,
-      egress: { ...this.#egress, app },
-      ipv6: this.#parts.ipv6,
-      denoDir,
-      socketDir,
-      execPath,
-      onFrame: (frame: Frame) =>
-        frame.kind === FrameKind.Started ? ready.resolve(decodeJson(frame.payload)) : host?.onFrame(frame),
-      onGone: (death) => {
-        ready.reject(new Error(`An isolate host ended while it started: ${death.lastWords}`));
-        host?.onDeath(death);
-      },
-    });
-    host = new Host(process, memoryLimitMb, {
-      clock,
-      waitUntilMs: limits.waitUntilMs,
-      quotas: limits.quotas,
-      cpuMs: limits.cpuMs,
-      onReplay: (runs) => runs[0] && this.#replay(runs[0].job.version, runs),
-      onRoom: (which) => which.version && this.#groups.get(which.version.id)?.serve(),
-      onGone: (which) => this.#gone(which),
-    });
-    this.#hosts.add(host);
-    const timer = setTimeout(() => process.kill(), startTimeoutMs);
-    try {
-      this.#noteMissing(await ready.promise);
-    } catch (error) {
-      this.#hosts.delete(host);
-      throw error;
-    } finally {
-      clearTimeout(timer);
-    }
-    host.measureEmpty();
-    return host;
-  }
-
   /** By the hosts that the version has now, whatever it had when the runs came. */
   #replay(version: IsolateVersion, runs: Run[]): void {
     (this.#groups.get(version.id) ?? this.#open(version)).replay(runs);
-  }
-
-  /** Said once for each guarantee: it is the machine's lack, and every host has the same. */
-  #noteMissing({ missing }: StartedMessage): void {
-    for (const what of missing.filter((each) => !this.#missing.has(each))) {
-      this.#missing.add(what);
-      this.#parts.log.warn("An isolate host is not confined as it should be on this machine", { what });
-    }
   }
 
   #gone(host: Host): void {
@@ -297,8 +222,9 @@ export class Supervisor implements AsyncDisposable {
   #look(): void {
     const now = this.#parts.clock.monotonic();
     for (const host of this.#hosts) {
-      if (host.runs.size > 0) this.#lookAtBusy(host, now);
-      else if (host.state === "serving") this.#lookAtIdle(host, now);
+      watchHost(host, now, this.#parts.limits);
+      const group = host.version && this.#groups.get(host.version.id);
+      if (group) group.unfairAt = Math.max(group.unfairAt, host.cpu.unfairAt);
     }
     for (const group of this.#groups.values()) {
       group.overdue(now);
@@ -307,41 +233,12 @@ export class Supervisor implements AsyncDisposable {
     }
   }
 
-  #lookAtBusy(host: Host, now: number): void {
-    host.readMemory(now);
-    const used = host.usedMb;
-    let cpuMs: number | null | undefined;
-    for (const run of host.runs.values()) {
-      run.watchClient();
-      run.cpuSeenMs ??= cpuMs ??= usedCpuMs(host.pid);
-      if (used > run.peakMemoryMb) run.peakMemoryMb = used;
-      if (run.dueAt <= now) host.overdue(run, now);
-    }
-    if (used > host.memoryLimitMb && host.state !== "gone") {
-      void host.breachAll("memory", host.memoryLimitMb, Math.round(used));
-    } else if (host.state !== "gone") {
-      host.watchPulse(now);
-      this.#watchCpu(host, now);
-    }
-  }
-
-  #lookAtIdle(host: Host, now: number): void {
-    if (now - host.idleSince > this.#parts.limits.idleMs || !host.responsive(now)) host.retire();
-    else this.#watchCpu(host, now);
-  }
-
-  #watchCpu(host: Host, now: number): void {
-    host.watchCpu(now);
-    const group = host.version && this.#groups.get(host.version.id);
-    if (group) group.unfairAt = Math.max(group.unfairAt, host.cpu.unfairAt);
-  }
-
   /** Ends every host; runs that are under way are stopped. */
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#watch);
     this.#pool.close();
-    await Promise.allSettled(this.#starting);
+    await this.#starter.close();
     for (const host of this.#hosts) host.kill();
     while (this.#hosts.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
   }

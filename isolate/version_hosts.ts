@@ -54,7 +54,7 @@ export class VersionHosts {
 
   run(run: Run): void {
     const host = this.#waiting.length === 0 ? this.#choose() : undefined;
-    if (host !== undefined) return host.send(run);
+    if (host !== undefined) return host.channel.send(run);
     if (this.#waiting.length >= this.#parts.queueLength + this.#starting * this.#parts.concurrency) {
       run.answer({ kind: "overloaded", waiting: this.#waiting.length, limit: this.#parts.queueLength });
       return run.end();
@@ -85,7 +85,7 @@ export class VersionHosts {
     while (this.#waiting.length > 0) {
       const host = this.#choose();
       if (host === undefined) return;
-      host.send(this.#waiting.shift() as Run);
+      host.channel.send(this.#waiting.shift() as Run);
     }
   }
 

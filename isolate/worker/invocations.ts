@@ -2,27 +2,23 @@
 // answered, SENDING while the body flows, IN BACKGROUND while promises given to waitUntil are pending, then SETTLED.
 
 import { type Bytes, decodeJson, decodeJsonWithTail, FrameKind } from "../protocol/frames.ts";
-import type {
-  BodyKind,
-  CancelMessage,
-  EnvUpdate,
-  InvokeHead,
-  LoadHead,
-  ResponseHead,
-} from "../protocol/messages.ts";
+import type { CancelMessage, EnvUpdate, InvokeHead, LoadHead, ResponseHead } from "../protocol/messages.ts";
 import { SlotTable } from "../protocol/slots.ts";
-import { releaseBody, type ReportedError } from "../../core/invocation.ts";
-import { createIncomingBody, type IncomingBody, type OutgoingBody, sendBody } from "./bodies.ts";
+import type { ReportedError } from "../../core/invocation.ts";
+import { answerHead, assertResponse, BadResponse, bodyWasRead } from "./answers.ts";
+import { backgroundOver } from "./background.ts";
+import { createIncomingBody, sendBody } from "./bodies.ts";
 import type { Calls } from "./calls.ts";
-import { type Printer, printer, tellDropped } from "./console.ts";
+import { printer, tellDropped } from "./console.ts";
 import { createContext } from "./context.ts";
-import type { CpuAccount, CpuShares } from "./cpu.ts";
+import type { CpuShares } from "./cpu.ts";
 import type { Handler } from "./handler.ts";
 import type { Port } from "./port.ts";
 import { exceeded, limits } from "./quotas.ts";
 import { reportError } from "./reported_error.ts";
-import { watchSignal } from "./request_signal.ts";
+import { createRequest } from "./requests.ts";
 import { completeBody } from "./responses.ts";
+import { abortReason, type Running, signalOf } from "./running.ts";
 
 export interface InvocationParts {
   port: Port;
@@ -32,41 +28,12 @@ export interface InvocationParts {
   load: LoadHead;
 }
 
-interface Running extends Printer {
-  readonly id: number;
-  readonly cpu: CpuAccount;
-  readonly background: Promise<unknown>[];
-  /** Of those, the ones that are not settled. */
-  pending: number;
-  abort: AbortController | null;
-  cancelled: CancelMessage | null;
-  incoming: IncomingBody | null;
-  outgoing: OutgoingBody | null;
-}
-
-class BadResponse extends TypeError {
-  override readonly name = "TypeError";
-  readonly #ours = true;
-
-  /** Unlike `instanceof`, this asks nothing of what was thrown, which may be a Proxy that throws. */
-  static is(thrown: unknown): boolean {
-    return typeof thrown === "object" && thrown !== null && #ours in thrown;
-  }
-}
-
-const NativeRequest = Request;
-const NativeResponse = Response;
 const NativeStream = ReadableStream;
-const setTimer = setTimeout;
-const clearTimer = clearTimeout;
-/** No client takes more; what is larger would be memory of the server's. */
-const maxHeaderBytes = 256 * 1024;
 const noBody: Bytes = new Uint8Array(0);
 /** So many answers go in one write at most. */
 const answersPerWrite = 6;
 /** An answer longer than this flows in chunks, although it is complete. */
 const wholeAnswerBytes = 1024 * 1024;
-const bodyWasRead = "The handler returned a Response whose body was already read";
 
 interface WholeAnswer {
   head: ResponseHead;
@@ -154,7 +121,8 @@ export class Invocations {
     // Called bare: as a method it would have the parts, and so the channel, as its `this`.
     const { port, handler } = this.#parts;
     try {
-      const response = await handler(this.#request(running, head, tail), this.#context(running, head));
+      const request = createRequest(head, tail, running.incoming, () => signalOf(running));
+      const response = await handler(request, this.#context(running, head));
       const whole = await this.#answer(running, response);
       if (whole !== null && running.background.length === 0) return this.#finish(running, whole);
       if (whole !== null) this.#send(FrameKind.Head, running, whole);
@@ -165,20 +133,8 @@ export class Invocations {
       // A handler that threw has no background: the contract drops it.
       return this.#settle(running, 0);
     }
-    await this.#background(running);
-  }
-
-  #request(running: Running, head: InvokeHead, tail: Bytes): Request {
-    const body = requestBody(head.body, tail, running.incoming);
-    const request = new NativeRequest(head.url, {
-      method: head.method,
-      headers: head.headers,
-      ...(body === null ? {} : { body, ...(head.body === "stream" ? { duplex: "half" } : {}) }),
-    });
-    // The request has a copy of its own.
-    releaseBody(tail);
-    watchSignal(request, () => signalOf(running));
-    return request;
+    const { background } = running;
+    this.#settle(running, background.length === 0 ? 0 : await backgroundOver(background, this.#parts.load));
   }
 
   #context(running: Running, head: InvokeHead) {
@@ -198,41 +154,27 @@ export class Invocations {
 
   /** Sends an answer that flows, and gives back one that is whole. */
   async #answer(running: Running, response: unknown): Promise<WholeAnswer | null> {
-    if (!(response instanceof NativeResponse)) {
-      throw new BadResponse(`The handler returned ${describe(response)}: it must return a Response`);
-    }
-    if (response.bodyUsed) throw new BadResponse(bodyWasRead);
-    const { status } = response;
-    if (status < 200 || status > 599) {
-      throw new BadResponse(
-        `The handler returned a Response with status ${status}: it must be from 200 to 599`,
-      );
-    }
-    const headers = [...response.headers];
-    const length = headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
-    if (length > maxHeaderBytes) {
-      throw new BadResponse(
-        `The handler returned a Response with ${length} bytes of headers: at most ${maxHeaderBytes} are sent`,
-      );
-    }
+    assertResponse(response);
+    const head = answerHead(response);
     const complete = completeBody(response);
     if (complete === undefined) {
       const { body } = response;
-      if (body === null) return { head: { status, headers, body: "none" }, bytes: noBody, then: "keep" };
+      if (body === null) return { head, bytes: noBody, then: "keep" };
       if (body.locked) throw new BadResponse(bodyWasRead);
-      await this.#stream(running, { status, headers }, body);
+      await this.#stream(running, head, body);
       return null;
     }
     const read = complete instanceof Promise;
     const bytes = read ? await complete : complete;
-    if (bytes === null) return { head: { status, headers, body: "none" }, bytes: noBody, then: "keep" };
+    if (bytes === null) return { head, bytes: noBody, then: "keep" };
     if (bytes.length > limits.responseBytes) {
       throw new BadResponse(exceeded("responseBytes", bytes.length).message);
     }
     if (bytes.length <= wholeAnswerBytes) {
-      return { head: { status, headers, body: "whole" }, bytes, then: read ? "release" : "keep" };
+      head.body = "whole";
+      return { head, bytes, then: read ? "release" : "keep" };
     }
-    await this.#stream(running, { status, headers }, streamOf(bytes));
+    await this.#stream(running, head, streamOf(bytes));
     return null;
   }
 
@@ -258,11 +200,12 @@ export class Invocations {
 
   async #stream(
     running: Running,
-    head: { status: number; headers: [string, string][] },
+    head: ResponseHead,
     stream: ReadableStream<Uint8Array>,
   ): Promise<void> {
     const { port } = this.#parts;
-    port.out.jsonWithTail(FrameKind.Head, running.id, { ...head, body: "stream" }, noBody);
+    head.body = "stream";
+    port.out.jsonWithTail(FrameKind.Head, running.id, head, noBody);
     port.soon();
     running.outgoing = sendBody(port, running.id, stream);
     if (running.cancelled !== null) running.outgoing.cancel(abortReason(running.cancelled));
@@ -275,23 +218,6 @@ export class Invocations {
     }
   }
 
-  async #background(running: Running): Promise<void> {
-    if (running.background.length === 0) return this.#settle(running, 0);
-    let pending = 0;
-    let timer = 0;
-    const timeUp = new Promise<"time_up">((resolve) => {
-      timer = setTimer(() => resolve("time_up"), this.#parts.load.waitUntilMs) as unknown as number;
-    });
-    // Promises may be added while others are awaited.
-    for (let done = 0; done < running.background.length && pending === 0;) {
-      const batch = running.background.slice(done);
-      done = running.background.length;
-      if (await Promise.race([Promise.all(batch), timeUp]) === "time_up") pending = await countPending(batch);
-    }
-    clearTimer(timer);
-    this.#settle(running, pending);
-  }
-
   #settle(running: Running, unfinished: number): void {
     const { port, cpu } = this.#parts;
     this.#running.delete(running.id);
@@ -299,21 +225,6 @@ export class Invocations {
     port.out.json(FrameKind.Settled, running.id, { cpuMs: cpu.close(running.cpu), unfinished });
     port.soon();
   }
-}
-
-/** Made when it is asked for: most handlers never do. */
-function signalOf(running: Running): AbortSignal {
-  if (running.abort === null) {
-    running.abort = new AbortController();
-    if (running.cancelled !== null) running.abort.abort(abortReason(running.cancelled));
-  }
-  return running.abort.signal;
-}
-
-function requestBody(kind: BodyKind, tail: Bytes, incoming: IncomingBody | null): BodyInit | null {
-  if (kind === "none") return null;
-  if (incoming !== null) return incoming.stream;
-  return tail;
 }
 
 /** The bytes themselves, and no copy of them. */
@@ -324,28 +235,6 @@ function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
       controller.close();
     },
   });
-}
-
-function abortReason({ reason }: CancelMessage): DOMException {
-  return reason === "deadline"
-    ? new DOMException("The function's time is over", "TimeoutError")
-    : new DOMException("The client went away", "AbortError");
-}
-
-async function countPending(promises: readonly Promise<unknown>[]): Promise<number> {
-  const pending = Symbol();
-  const states = await Promise.all(
-    promises.map((promise) => Promise.race([promise, Promise.resolve(pending)])),
-  );
-  return states.filter((state) => state === pending).length;
-}
-
-function describe(value: unknown): string {
-  if (value === undefined) return "nothing";
-  if (value === null) return "null";
-  return typeof value === "object"
-    ? `an object (${value.constructor?.name ?? "without a class"})`
-    : `a ${typeof value}`;
 }
 
 function deepFreeze<Value>(value: Value): Value {
