@@ -3,7 +3,7 @@
 
 import { Room } from "./quotas.ts";
 import { refuse } from "./refusals.ts";
-import { apply, core, settled } from "./runtime.ts";
+import { apply, core, gc, settled } from "./runtime.ts";
 
 const kinds: Readonly<Record<string, true>> = { fetchResponse: true, fetchCancelHandle: true };
 
@@ -15,8 +15,6 @@ function underWay(): number {
 
 export const fetchRoom = new Room("fetches", underWay);
 
-/** Set by `--expose-gc`, and not for user code. */
-const { gc } = globalThis as { gc?: () => void };
 const setTimer = setTimeout;
 const now = Date.now;
 /** A collection costs milliseconds, and a function can ask for as many as it likes. */

@@ -15,6 +15,11 @@ export const { core } = (Deno as unknown as Record<symbol, { core: RuntimeCore }
   core: RuntimeCore;
 };
 
+/** Collects garbage. Set by `--expose-gc`, and not for user code. */
+export const { gc } = globalThis as {
+  gc?: (options?: { type: string; execution: string; flavor: string }) => void;
+};
+
 export const { apply, construct, ownKeys } = Reflect;
 
 const { then } = Promise.prototype;
