@@ -107,7 +107,8 @@ Deno.test("what is made for tests is imported by tests only", () => {
 Deno.test("what runs in an isolate's process is made of isolate/protocol and two pages of core", () => {
   // That process holds user code, so no package and no secret may get there. Types of core may: they are not loaded.
   const part = (path: string) => /^isolate\/(host|worker|protocol)\//.exec(path)?.[1];
-  const shared = (path: string) => part(path) === "protocol" || path === "core/invocation.ts" || path === "core/quotas.ts";
+  const shared = (path: string) =>
+    part(path) === "protocol" || path === "core/invocation.ts" || path === "core/quotas.ts";
   const loaded = (path: string) => !isTest(path) && (part(path) !== undefined || shared(path));
   const wrong = imports.filter(({ from, to, typeOnly }) => {
     if (!loaded(from) || shared(to) || typeOnly && folderOf(to) === "core") return false;
