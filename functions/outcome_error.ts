@@ -54,7 +54,10 @@ function stoppedError(
       return new AppError(
         "FUNCTION_TIMEOUT",
         `The function "${name}" used more than its ${limit} ms of CPU a second: it used ${used} ms`,
-        { details: { cpu_ms: limit, cpu_used_ms: used } },
+        {
+          remediation: "Do less work in a call, or have the operator raise BUTTERBASE_CPU_MS.",
+          details: { cpu_ms: limit, cpu_used_ms: used },
+        },
       );
     case "memory":
       return new AppError(

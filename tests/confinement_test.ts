@@ -62,8 +62,13 @@ export default async function handler(req) {
   return Response.json(found);
 }`;
 
-async function connect(p: TestPlatform, hosts: string[], port: number): Promise<[string, string][]> {
-  const url = await p.deploy(await p.createApp(), "connects", connects);
+async function connect(
+  p: TestPlatform,
+  hosts: string[],
+  port: number,
+  app?: string,
+): Promise<[string, string][]> {
+  const url = await p.deploy(app ?? await p.createApp(), "connects", connects);
   const response = await fetch(url, { method: "POST", body: JSON.stringify({ hosts, port }) });
   assert.equal(response.status, 200);
   return Object.entries(await response.json());
@@ -84,8 +89,16 @@ Deno.test({
     const six = await connect(p, ["::1"], listeners.port);
     for (const [way, result] of six) assert.doesNotMatch(result, /^reached/, way);
     assert.equal(listeners.visits.v6, 0);
-    for (const [way, result] of await connect(p, ranges, listeners.port)) {
-      assert.match(result, /EAFNOSUPPORT|Address family not supported|tcp open error/, way);
+    const app = await p.createApp();
+    for (const [way, result] of await connect(p, ranges, listeners.port, app)) {
+      assert.match(result, /EAFNOSUPPORT|Address family not supported|tcp open error|over IPv6/, way);
+    }
+    const [{ consoleLogs }] = await p.logs(app, "connects");
+    const told = consoleLogs.map(({ message }: { message: string }) => message);
+    for (const range of ranges) {
+      const places = told.filter((message: string) => message.includes(`[${range}]:${listeners.port} `));
+      assert.equal(places.length, 1, `${range}: ${told}`);
+      assert.match(places[0], /over IPv6: .*BUTTERBASE_EGRESS_IPV6$/);
     }
   },
 });

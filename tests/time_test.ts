@@ -199,6 +199,7 @@ Deno.test("a host over BUTTERBASE_CPU_MS is ended, its calls are told limit and 
       cpu_ms: 20,
     }]);
     assert.ok(used > 20, `${used} ms`);
+    assert.match(answer.body.error.remediation, /BUTTERBASE_CPU_MS/);
     assert.match(
       (await rowOf(app, answer, limited)).error,
       /more than its 20 ms of CPU a second: it used \d+ ms/,

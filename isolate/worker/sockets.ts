@@ -5,7 +5,7 @@ import process from "node:process";
 import { current, print } from "./console.ts";
 import { fetchRoom } from "./fetches.ts";
 import { Room } from "./quotas.ts";
-import { explained, refuse } from "./refusals.ts";
+import { explained, logNoIpv6, refuse } from "./refusals.ts";
 import { apply, construct, core, detached, replaceMethod, settled } from "./runtime.ts";
 
 const kinds: Readonly<Record<string, true>> = {
@@ -64,6 +64,22 @@ export function boundConnect<Options, Connection>(
 }
 
 const UV_EACCES = -13;
+const UV_EAFNOSUPPORT = -97;
+
+/** What Node hands to a native `connect`: it is told there how that went. */
+interface ConnectRequest {
+  oncomplete(status: number, ...rest: unknown[]): void;
+}
+
+/** A refusal of IPv6 goes into the log of the invocation that connects. */
+function watchFamily(request: ConnectRequest, address: string, port: number): void {
+  const { oncomplete } = request;
+  const to = current();
+  request.oncomplete = function (status, ...rest) {
+    if (status === UV_EAFNOSUPPORT) logNoIpv6(`[${address}]:${port}`, to);
+    apply(oncomplete, this, [status, ...rest]);
+  };
+}
 
 /** Native classes behind Node's modules, whose methods are replaced before user code could take them. */
 function boundNode(): void {
@@ -81,6 +97,7 @@ function boundNode(): void {
         const ref = refs.get(this) ?? new Ref(this);
         refs.set(this, ref);
         nodeSockets.add(ref);
+        if (name === "connect6") watchFamily(...given as [ConnectRequest, string, number]);
         try {
           return apply(connect, this, given);
         } catch (thrown) {
